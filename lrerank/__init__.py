@@ -1,0 +1,1 @@
+"""An interactive experimentation workbench for learned reranking."""
