@@ -1,0 +1,35 @@
+"""One folder with everything that persists: models, the interaction log, cached indexes."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from lrerank.interactions import InteractionLog
+from lrerank.models import ModelRegistry
+
+
+class Store:
+    """The folder `home`; by default `$LRERANK_HOME`, else `.lrerank` in the user's home directory."""
+
+    def __init__(self, home: Path | str | None = None) -> None:
+        self.home = Path(home or os.environ.get("LRERANK_HOME") or Path.home() / ".lrerank")
+
+    @cached_property
+    def models(self) -> ModelRegistry:
+        return ModelRegistry(self.home / "models")
+
+    @cached_property
+    def log(self) -> InteractionLog:
+        return InteractionLog(self.home / "interactions.db")
+
+    @property
+    def indexes(self) -> Path:
+        """Where text indexes are cached; may be deleted at any time."""
+        return self.home / "indexes"
+
+    @property
+    def data(self) -> Path:
+        """Where `lrerank data fetch` puts public data sets."""
+        return self.home / "data"
