@@ -1,0 +1,278 @@
+"""The one door to Vowpal Wabbit: score, learn, explain, save, load.
+
+A linear VW model's raw score is a sum over single features and `-q` pairs, so it is read off the live weights with
+numpy (about 20 times faster than asking VW, equal to 3e-7), and the same terms are the contributions. VW itself
+learns. Only this module imports `vowpal_wabbit_next`, whose private calls it uses for speed: the release is pinned
+and a test holds them against the public ones.
+
+Every example has one layout:
+
+* `u`: what is known of the user and the moment, shared by all documents of a request,
+* `d`: the document's own features, crossed with `u`,
+* `i`: what depends on the request (incoming score and rank, engagement, match with the profile), not crossed.
+
+The value of a document is −(VW's predicted cost).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import vowpal_wabbit_next
+from numpy.typing import NDArray
+from vowpal_wabbit_next import CLIError, _core
+
+from lrerank.errors import LrerankError
+from lrerank.types import FloatArray
+
+SHARED, CROSSED, PLAIN = "u", "d", "i"
+
+_PAIR_PRIME = np.uint32(16777619)
+_CONSTANT_INDEX = 11650396
+_UNSAFE = re.compile(r"[%|:\s\x00-\x1f\x7f\ud800-\udfff]")
+_WORST_MAGNITUDE = 1e6
+
+Indices = NDArray[np.uint32]
+Weights32 = NDArray[np.float32]
+
+
+class ModelDamagedError(LrerankError):
+    """Bytes that are not a VW model of ours, or weights that are no longer finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerOptions:
+    """What VW is started with.
+
+    Attributes:
+        bits: log2 of the number of weights; shared among the members of a bag.
+        learning_rate: VW's `--learning_rate`.
+        power_t: VW's `--power_t`, how the rate falls; 0 keeps it constant for worlds that change.
+        bag: bootstrap members; 1 = no bag.
+        seed: for the bootstrap.
+    """
+
+    bits: int = 20
+    learning_rate: float = 0.5
+    power_t: float = 0.5
+    bag: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(10 <= self.bits <= 28, "options.bits", self.bits, "Use 10 to 28")
+        _require(0 < self.learning_rate <= 100, "options.learning_rate", self.learning_rate, "Use a number above 0")
+        _require(0 <= self.power_t <= 1, "options.power_t", self.power_t, "Use 0 to 1")
+        _require(1 <= self.bag <= 32, "options.bag", self.bag, "Use 1 to 32 members")
+
+    def arguments(self) -> list[str]:
+        """VW's command line, without input and output."""
+        policy = ["--cb_adf"] if self.bag == 1 else ["--cb_explore_adf", "--bag", str(self.bag)]
+        return [
+            *policy,
+            *("--cb_type", "mtr", "-q", SHARED + CROSSED),
+            *("-b", str(self.bits), "--learning_rate", repr(self.learning_rate), "--power_t", repr(self.power_t)),
+            *("--random_seed", str(self.seed), "--quiet"),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A request's values with every term they are made of.
+
+    Attributes:
+        values: [members, n] −(VW's predicted cost).
+        crossed: [n, T] contribution of each crossed term (its own weight and its pairs with the shared terms), mean
+            over members.
+        plain: [n, P] contribution of each plain term, mean over members.
+        base: the constant and the shared terms alone, the same for all documents, mean over members.
+    """
+
+    values: FloatArray
+    crossed: FloatArray
+    plain: FloatArray
+    base: float
+
+
+class VWModel:
+    """A VW workspace with a numpy view into its weights."""
+
+    def __init__(self, options: LearnerOptions, *, data: bytes | None = None) -> None:
+        """Starts a fresh model, or goes on with a saved one.
+
+        Raises:
+            ModelDamagedError: `data` is not a model with these options, or holds weights that are not finite.
+        """
+        self.options = options
+        try:
+            arguments = options.arguments() if data is None else ["--quiet"]
+            self._public = vowpal_wabbit_next.Workspace(arguments, model_data=data)
+        except RuntimeError as error:
+            raise ModelDamagedError(f"Vowpal Wabbit can't load the model: {error}", remedy="Train it again") from None
+        self._workspace = self._public._workspace
+        view = self._public.weights()
+        width = view.shape[1]
+        # With several interleaved members the view claims `width` times the rows that exist; reading past them crashes.
+        rows = view.shape[0] // width
+        if rows * width != 1 << options.bits or not self._public.multiline or width < options.bag:
+            raise ModelDamagedError("the saved model was made with other options", remedy="Train it again")
+        self._weights: Weights32 = view[:rows, : options.bag, 0]
+        self._mask = np.uint32(rows - 1)
+        self._hashes: dict[tuple[str, str], int] = {}
+        if data is not None:
+            self.check_finite()
+
+    def index(self, namespace: str, name: str) -> int:
+        """Where VW keeps the weight of a feature (its hash); `name` unescaped."""
+        key = (namespace, name)
+        known = self._hashes.get(key)
+        if known is None:
+            known = self._public.get_index_for_scalar_feature(escape(name), namespace_name=namespace)
+            self._hashes[key] = known
+        return known
+
+    def indices(self, namespace: str, names: Sequence[str]) -> Indices:
+        return np.fromiter((self.index(namespace, name) for name in names), dtype=np.uint32, count=len(names))
+
+    def score(
+        self,
+        shared: tuple[Indices, Weights32],
+        crossed: tuple[Indices, Weights32],
+        plain: tuple[Indices, Weights32],
+    ) -> Scored:
+        """Values and contributions of n documents.
+
+        Args:
+            shared: ([S] indices, [S] feature values) of namespace `u`.
+            crossed: ([n, T], [n, T]) of namespace `d`; unused places carry the feature value 0.
+            plain: ([P] or [n, P], [n, P]) of namespace `i`.
+
+        Raises:
+            ModelDamagedError: a value is not finite.
+        """
+        mask, width = self._mask, self._weights.shape[1]
+        shared_index, shared_value = shared
+        crossed_index, crossed_value = crossed
+        plain_index, plain_value = plain
+        pairs = ((shared_index * _PAIR_PRIME)[:, None] ^ crossed_index.reshape(1, -1)) & mask
+        singles, rest = crossed_index & mask, plain_index & mask
+        values = np.empty((width, len(crossed_value)))
+        crossed_terms = np.zeros(crossed_value.shape)
+        plain_terms = np.zeros(plain_value.shape)
+        bases = 0.0
+        for member in range(width):
+            weights = self._weights[:, member]
+            # VW predicts a cost; the value is its negative.
+            own = -(weights[singles] + (shared_value @ weights[pairs]).reshape(singles.shape)) * crossed_value
+            alone = -weights[rest] * plain_value
+            base = -float(weights[_CONSTANT_INDEX & int(mask)] + shared_value @ weights[shared_index & mask])
+            values[member] = own.sum(axis=1, dtype=np.float64) + alone.sum(axis=1, dtype=np.float64) + base
+            crossed_terms += own
+            plain_terms += alone
+            bases += base
+        if not np.isfinite(values).all():
+            raise ModelDamagedError("the model's weights are no longer finite", remedy="Go back to an earlier version")
+        return Scored(values, crossed_terms / width, plain_terms / width, bases / width)
+
+    def learn(
+        self,
+        shared: str,
+        documents: Sequence[str],
+        rewards: Sequence[float],
+        probabilities: Sequence[float] | None = None,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        """Learns the reward of each shown document, one after the other.
+
+        VW gets `[shared, document]`, not all candidates: with all of them in the example `mtr` scales the update by
+        1/candidates and learns slowly.
+
+        Args:
+            shared: a line of `render_shared`.
+            documents: lines of `render_document`.
+            rewards: finite.
+            probabilities: in (0, 1], what the update is divided by; 1 where not given.
+            weights: ≥ 0, importance of each document; 1 where not given.
+
+        Raises:
+            LrerankError: a number outside its range; nothing is learned then.
+        """
+        probabilities = [1.0] * len(documents) if probabilities is None else probabilities
+        weights = [1.0] * len(documents) if weights is None else weights
+        for name, numbers, low, high in (
+            ("reward", rewards, -_WORST_MAGNITUDE, _WORST_MAGNITUDE),
+            ("probability", probabilities, 1e-6, 1.0),
+            ("weight", weights, 0.0, _WORST_MAGNITUDE),
+        ):
+            for number in numbers:
+                # Written so that NaN fails: VW would silently turn its weights non-finite.
+                _require(low <= number <= high, name, number, f"Use {low:g} to {high:g}")
+        lines = [self._parse(shared), *(self._parse(line) for line in documents)]
+        for document, reward, probability, weight in zip(lines[1:], rewards, probabilities, weights, strict=True):
+            if weight == 0.0:
+                continue
+            document._set_label(_core.CBLabel(label=(0, -float(reward), float(probability)), weight=float(weight)))
+            self._workspace.learn_multi_ex_one([lines[0], document])
+
+    def predict(self, shared: str, documents: Sequence[str]) -> FloatArray:
+        """[n] values as VW itself predicts them: slow, the oracle of `score`. Not for a bag."""
+        examples = [self._parse(shared), *(self._parse(line) for line in documents)]
+        predicted = dict(self._workspace.predict_multi_ex_one(examples))
+        return -np.array([predicted[position] for position in range(len(documents))])
+
+    def check_finite(self) -> None:
+        """Raises ModelDamagedError if any weight is NaN or infinite."""
+        if not np.isfinite(self._weights).all():
+            raise ModelDamagedError("the model holds weights that are not finite", remedy="Go back to an earlier version")
+
+    def save(self) -> bytes:
+        """A model file that VW's own command line loads (`-i FILE`)."""
+        return self._public.serialize()
+
+    def _parse(self, line: str) -> Any:
+        if "\n" in line:
+            raise LrerankError("an example is one line", value=line, remedy="Escape names with vw.escape")
+        return _core._parse_line_text(self._workspace, line)
+
+
+def escape(name: str) -> str:
+    """A feature name that VW reads as one name, reversibly: percent-encodes `%`, `|`, `:`, blanks, control characters."""
+    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")), name)
+
+
+def unescape(name: str) -> str:
+    return unquote(name, errors="surrogatepass")
+
+
+def render(namespace: str, names: Sequence[str], values: Sequence[float]) -> str:
+    """One namespace as VW's text: names already escaped, values finite; what is 0 is left out."""
+    # Nine digits bring a float32 back exactly.
+    return f"|{namespace} " + " ".join(
+        f"{name}:{value:.9g}" if value != 1.0 else name for name, value in zip(names, values, strict=True) if value != 0.0
+    )
+
+
+def run_command_line(arguments: Sequence[str], folder: Path | None = None) -> str:
+    """VW's own command line, in this process; its report.
+
+    Raises:
+        LrerankError: VW refused.
+    """
+    try:
+        report, _ = vowpal_wabbit_next.run_cli_driver(list(arguments), cwd=folder)
+    except CLIError as error:
+        raise LrerankError(f"Vowpal Wabbit refused: {error}", value=" ".join(arguments)) from None
+    return report
+
+
+def _require(holds: bool, name: str, value: float, remedy: str) -> None:
+    if not holds:
+        raise LrerankError("out of range", path=name, value=value, remedy=remedy)
