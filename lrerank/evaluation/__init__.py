@@ -1,0 +1,1 @@
+"""Measures of rankings, and how sure one can be of their means."""
