@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 
 class LrerankError(Exception):
@@ -31,6 +31,14 @@ class LrerankError(Exception):
         if remedy:
             text += f". {remedy}"
         super().__init__(text + ".")
+
+    def within(self, stage: str) -> Self:
+        """The same error seen from the pipeline: a stage knows its parameters' paths but not its own place."""
+        if not self.path.startswith("parameters"):
+            return self
+        self.path = f"{stage}.{self.path}"
+        self.args = (f"{stage}.{self.args[0]}",)
+        return self
 
 
 class PipelineError(LrerankError):
