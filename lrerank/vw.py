@@ -182,6 +182,11 @@ class VWModel:
             raise ModelDamagedError("the model's weights are no longer finite", remedy="Go back to an earlier version")
         return Scored(values, crossed_terms / width, plain_terms / width, bases / width)
 
+    def weights_at(self, indices: NDArray[np.integer[Any]]) -> FloatArray:
+        """[k] weights (towards the cost) at these indices, mean over members."""
+        found: FloatArray = self._weights[indices & int(self._mask)].mean(axis=1, dtype=np.float64)
+        return found
+
     def learn(
         self,
         shared: str,

@@ -1,0 +1,100 @@
+"""Everything learned from the stream of interactions beside the model: profiles and engagement, in step with time.
+
+One object is fed interactions in the order they happened, from a file, from the log or live, and so always knows
+exactly what was known at that moment. It lives in memory; the log is what persists.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import numpy as np
+
+from lrerank.engagement import Engagement
+from lrerank.features import CatalogFeatures
+from lrerank.profiles import Profile
+from lrerank.types import Interaction, IntArray
+
+PURCHASES = ("purchase", "conversion")
+_REMEMBERED_CLICKS = 100_000
+
+
+class Behaviour:
+    """Profiles of users and engagement of documents, over one catalog under one schema.
+
+    Attributes:
+        engagement: counts of documents and positions.
+        profiles: user id → aggregates.
+        segment_names: term → value, of the field that names segments.
+    """
+
+    def __init__(self, features: CatalogFeatures) -> None:
+        self._features = features
+        self.engagement = Engagement(len(features.catalog))
+        self.profiles: dict[str, Profile] = {}
+        self.segment_names = _segment_names(features)
+        # A second click on the same document of the same page is the same engagement.
+        self._clicked: OrderedDict[tuple[str, str, int, str], None] = OrderedDict()
+
+    def show(self, user_id: str, rows: IntArray, positions: IntArray | None, timestamp: float) -> None:
+        """Documents were shown at 1-based positions (None = unknown, then no click is expected of them)."""
+        if positions is None:
+            return
+        expected = self.engagement.show(rows, positions)
+        terms, values = self._classes(rows, timestamp)
+        self.profiles.setdefault(user_id, Profile()).show(terms, values, expected)
+
+    def engage(
+        self, kind: str, user_id: str, row: int, position: int | None, timestamp: float, request_id: str = ""
+    ) -> None:
+        """A user clicked or bought a document; other kinds of interaction leave no trace here."""
+        bought = kind in PURCHASES
+        if not bought and kind != "click":
+            return
+        if request_id:
+            key = (request_id, user_id, row, "purchase" if bought else kind)
+            if key in self._clicked:
+                return
+            self._clicked[key] = None
+            if len(self._clicked) > _REMEMBERED_CLICKS:
+                self._clicked.popitem(last=False)
+        profile = self.profiles.setdefault(user_id, Profile())
+        if bought:
+            self.engagement.purchase(row)
+            profile.purchase()
+        else:
+            self.engagement.click(row, position)
+            terms, values = self._classes(np.array([row]), timestamp)
+            profile.click(terms[0], values[0])
+
+    def observe(self, interaction: Interaction) -> None:
+        """Takes in one interaction; documents that the catalog lacks are passed over."""
+        row_of = self._features.catalog.row_of
+        request_id = interaction.request_id or ""
+        if interaction.interaction_type == "impression":
+            shown = list(interaction.shown) or [interaction.document_id or ""]
+            first = 1 if interaction.shown else interaction.position
+            known = [(row_of[item], place) for place, item in enumerate(shown) if item in row_of]
+            rows = np.array([row for row, _ in known], np.int64)
+            positions = None if first is None else np.array([first + place for _, place in known], np.int64)
+            self.show(interaction.user_id, rows, positions, interaction.timestamp)
+        elif interaction.document_id in row_of:
+            row = row_of[interaction.document_id]
+            kind, position = interaction.interaction_type, interaction.position
+            self.engage(kind, interaction.user_id, row, position, interaction.timestamp, request_id)
+
+    def forget(self, user_id: str) -> None:
+        self.profiles.pop(user_id, None)
+
+    def _classes(self, rows: IntArray, timestamp: float):  # type: ignore[no-untyped-def]
+        terms, values = self._features.at(rows, timestamp)
+        return terms, values * self._features.is_class[terms]
+
+
+def _segment_names(features: CatalogFeatures) -> Mapping[int, str]:
+    path = features.catalog.segment_path
+    key = next((spec.key for spec in features.schema.specs if spec.path == path), None)
+    if key is None:
+        return {}
+    return {term: name.partition("=")[2] for term, name in enumerate(features.names) if name.startswith(f"{key}=")}

@@ -1,0 +1,405 @@
+"""A pipeline: JSON -> validated stages in order -> a ranking and the trace of how it came about."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from lrerank.data.catalog import Catalog
+from lrerank.data.load import load_catalog
+from lrerank.errors import InputError, LrerankError, PipelineError
+from lrerank.interactions import Impression
+from lrerank.stages.base import Environment, Parameters, Stage
+from lrerank.stages.hybrid_search import HybridSearch
+from lrerank.stages.learned_rerank import LearnedDetails, LearnedRerank
+from lrerank.stages.mmr import MMR
+from lrerank.stages.rerank import Rerank
+from lrerank.stages.semantic_search import SemanticSearch
+from lrerank.stages.structured_filter import StructuredFilter
+from lrerank.store import Store
+from lrerank.types import Candidates, Interaction, Request
+
+STAGES: Mapping[str, type[Stage[Any]]] = {
+    stage.stage_id: stage for stage in (SemanticSearch, HybridSearch, StructuredFilter, Rerank, MMR, LearnedRerank)
+}
+_TEMPLATE = re.compile(r"\{\{\s*INPUT\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_KEYS = ("stage_type", "stage_id", "parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class RankedDocument:
+    """One result, in the contract's terms; `learned` is its `learned_rerank` object, None without that stage."""
+
+    document_id: str
+    content: str
+    score: float
+    learned: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        shown = {"document_id": self.document_id, "content": self.content, "score": self.score}
+        return shown if self.learned is None else {**shown, "learned_rerank": dict(self.learned)}
+
+
+@dataclass(frozen=True, slots=True)
+class StageTrace:
+    """What one stage did: documents in and out, and how long it took."""
+
+    stage_id: str
+    documents_in: int
+    documents_out: int
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a pipeline returns.
+
+    Attributes:
+        documents: best first.
+        trace: one entry per stage.
+        notes: sentences for the user, each once: features ignored, who ranked instead.
+        candidates: rows and scores behind the documents, slot by slot.
+        details: what learned_rerank says beyond the order; None without that stage.
+    """
+
+    request: Request
+    documents: Sequence[RankedDocument]
+    trace: Sequence[StageTrace]
+    notes: Sequence[str]
+    candidates: Candidates
+    details: LearnedDetails | None
+
+    def impression(self) -> Impression | None:
+        """The record to log once the documents were shown: what was known then, so that nothing recomputes it.
+
+        None where nothing may be logged or learned: without learned_rerank, and for users who opted out or are nobody.
+        """
+        details = self.details
+        if details is None or details.block is None or details.reranker is None:
+            return None
+        placed = details.placed
+        shared, lines = details.reranker.lines(details.block, details.chosen, range(1, len(self.documents) + 1))
+        record = {
+            "scores": [document.score for document in self.documents],
+            "values": None if placed is None else placed.values,
+            "personalization_scores": None if placed is None else placed.scores,
+            "explored": details.explored,
+            "supported": details.supported,
+            "fallback": details.fallback,
+            "shared": shared,
+            "documents": lines,
+        }
+        return Impression(
+            request_id=self.request.request_id,
+            user_id=details.user_id,
+            timestamp=self.request.timestamp,
+            shown=[document.document_id for document in self.documents],
+            record=record,
+            query=str(self.request.inputs.get("query", "")),
+            context=self.request.context,
+            propensities=details.propensities.tolist(),
+            model_version=details.model,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "request_id": self.request.request_id,
+            "documents": [document.to_json() for document in self.documents],
+            "fallback": self.details.fallback if self.details else None,
+            "timed_out": bool(self.details and self.details.timed_out),
+            "notes": list(self.notes),
+            "trace": [
+                {"stage_id": t.stage_id, "in": t.documents_in, "out": t.documents_out, "ms": round(t.milliseconds, 3)}
+                for t in self.trace
+            ],
+        }
+
+
+class Pipeline:
+    """Stages in order. Made once, run for many requests.
+
+    >>> pipeline = Pipeline.from_json([{"stage_type": "filter", "stage_id": "hybrid_search",
+    ...                                 "parameters": {"query": "{{INPUT.query}}", "top_k": 20}}])
+    >>> len(pipeline.run({"query": "trail running shoes"}, catalog="marketplace").documents)
+    20
+    """
+
+    def __init__(self, stages: Sequence[Stage[Any]], parameters: Sequence[Mapping[str, Any]]) -> None:
+        self.stages = stages
+        self._parameters = parameters
+
+    @classmethod
+    def from_json(cls, source: str | Path | Sequence[Any]) -> Pipeline:
+        """Reads and checks a pipeline.
+
+        Args:
+            source: a path, JSON text, or the list itself.
+
+        Raises:
+            PipelineError: with the path into the JSON, the value and what is allowed.
+        """
+        found = _parse(source)
+        if not isinstance(found, Sequence) or isinstance(found, str | bytes) or not found:
+            raise PipelineError("a pipeline is a list of at least one stage", value=found, remedy='Write [{"stage_type": …}]')
+        stages, parameters = [], []
+        for position, entry in enumerate(found):
+            stage, own = _read_stage(entry, f"[{position}]")
+            if position < len(found) - 1 and isinstance(stage, LearnedRerank):
+                raise PipelineError(
+                    "a stage that explores comes last: reordering after it would make its logged propensities false",
+                    path=f"[{position}].stage_id",
+                    value=stage.stage_id,
+                    remedy="Move it to the end",
+                )
+            stages.append(stage)
+            parameters.append(own)
+        return cls(stages, parameters)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The pipeline with all defaults filled in."""
+        return [
+            {"stage_type": stage.stage_type, "stage_id": stage.stage_id, "parameters": dict(parameters)}
+            for stage, parameters in zip(self.stages, self._parameters, strict=True)
+        ]
+
+    @property
+    def learned(self) -> LearnedRerank | None:
+        """The learned stage, which comes last, if there is one."""
+        return self.stages[-1] if isinstance(self.stages[-1], LearnedRerank) else None
+
+    def before_learning(self) -> Pipeline | None:
+        """The stages whose result the learned one receives; None where there are none."""
+        count = len(self.stages) - (1 if self.learned else 0)
+        return Pipeline(self.stages[:count], self._parameters[:count]) if count else None
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        catalog: Catalog | str | Path,
+        store: Store | None = None,
+        context: Mapping[str, Any] | None = None,
+        timestamp: float | None = None,
+        request_id: str | None = None,
+        rng: np.random.Generator | int | None = None,
+        candidates: Candidates | None = None,
+    ) -> Ranking:
+        """Ranks for one request.
+
+        Args:
+            inputs: what `{{INPUT.name}}` is filled from.
+            catalog: a catalog, the name of one, or a path.
+            store: models and log; `$LRERANK_HOME` by default.
+            context: device, location and the like.
+            timestamp: seconds since the epoch; now by default.
+            request_id: ties what follows to this ranking; a fresh one by default.
+            rng: a generator, or a seed for one; fresh by default.
+            candidates: what the first stage starts from; the whole catalog by default.
+
+        Raises:
+            LrerankError: bad input, an unknown model, a missing extra; the text names what and the remedy.
+        """
+        store = store or Store()
+        if not isinstance(catalog, Catalog):
+            catalog = load_catalog(catalog, data_folders=[store.data])
+        request = Request(
+            inputs=inputs,
+            timestamp=time.time() if timestamp is None else timestamp,
+            request_id=request_id or uuid.uuid4().hex,
+            context=context or {},
+        )
+        environment = Environment(catalog, store, np.random.default_rng(rng))
+        going = Candidates(np.arange(len(catalog)), np.zeros(len(catalog))) if candidates is None else candidates
+        trace, notes, details = [], dict[str, None](), None
+        for position, stage in enumerate(self.stages):
+            parameters = self._filled(position, inputs)
+            started, incoming = time.perf_counter(), len(going)
+            try:
+                outcome = stage.run(parameters, request, going, environment)
+            except LrerankError as error:
+                raise error.within(f"[{position}]") from None
+            going = outcome.candidates
+            trace.append(StageTrace(stage.stage_id, incoming, len(going), (time.perf_counter() - started) * 1000))
+            notes.update(dict.fromkeys(outcome.notes))
+            details = outcome.details
+        if details is not None and details.fallback:
+            notes[details.fallback] = None
+        documents = _documents(catalog, going, details)
+        return Ranking(request, documents, trace, list(notes), going, details)
+
+    def learn(
+        self,
+        ranking: Ranking,
+        *,
+        clicks: Sequence[str] = (),
+        purchases: Sequence[str] = (),
+        store: Store | None = None,
+        timestamp: float | None = None,
+    ) -> bool:
+        """Logs what a ranking showed and what came of it, and learns from it: the next request sees the update.
+
+        Call it once per ranking, when its outcome is known; again, it changes nothing.
+
+        Args:
+            clicks, purchases: ids of documents in the ranking.
+            store: where it is logged; `$LRERANK_HOME` by default.
+            timestamp: of the clicks and purchases; the request's by default.
+
+        Returns:
+            Whether anything was logged and learned.
+
+        Raises:
+            InputError: a document that the ranking did not show.
+        """
+        shown = {document.document_id: place for place, document in enumerate(ranking.documents)}
+        for document_id in (*clicks, *purchases):
+            if document_id not in shown:
+                raise InputError("this ranking did not show the document", value=document_id, remedy="Log what was shown")
+        impression = ranking.impression()
+        if impression is None or ranking.details is None or ranking.details.reranker is None:
+            return False
+        when = max(ranking.request.timestamp, timestamp or 0.0)
+        kinds = [("click", item) for item in dict.fromkeys(clicks)] + [("purchase", item) for item in dict.fromkeys(purchases)]
+        outcomes = [
+            Interaction(
+                interaction_type=kind,
+                user_id=impression.user_id,
+                document_id=item,
+                timestamp=when,
+                query=impression.query,
+                position=shown[item] + 1,
+                request_id=impression.request_id,
+                interaction_id=f"{kind}:{impression.request_id}:{item}",
+                propensity=impression.propensities[shown[item]],
+                model_version=impression.model_version,
+            )
+            for kind, item in kinds
+        ]
+        if not (store or Store()).log.append([impression, *outcomes]).added:
+            return False
+        engaged = [float(document_id in clicks or document_id in purchases) for document_id in impression.shown]
+        ranking.details.reranker.learn(impression.record["shared"], impression.record["documents"], engaged)
+        return True
+
+    def _filled(self, position: int, inputs: Mapping[str, Any]) -> Parameters:
+        stage = self.stages[position]
+        filled = _fill(self._parameters[position], inputs, f"[{position}].parameters", stage.stage_id)
+        try:
+            return stage.parameters_type.model_validate(filled)
+        except ValidationError as error:
+            raise _refusal(error, f"[{position}].parameters", InputError) from None
+
+
+def _parse(source: str | Path | Sequence[Any]) -> Any:
+    if isinstance(source, str) and source.lstrip().startswith(("[", "{")):
+        text, origin = source, ""
+    elif isinstance(source, str | Path):
+        path, origin = Path(source), str(source)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise PipelineError(f"the pipeline can't be read: {error}", path=origin, remedy="Give a JSON file") from None
+    else:
+        return source
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise PipelineError(f"this is not JSON: {error}", path=origin, remedy="Mend it at that place") from None
+
+
+def _read_stage(entry: Any, path: str) -> tuple[Stage[Any], Mapping[str, Any]]:
+    if not isinstance(entry, Mapping):
+        raise PipelineError("a stage is an object", path=path, value=entry, remedy=f"Give it {', '.join(_KEYS)}")
+    unknown = sorted(str(key) for key in entry if key not in _KEYS)
+    if unknown:
+        raise PipelineError("unknown key", path=path, value=unknown[0], remedy=f"A stage has {', '.join(_KEYS)}")
+    stage_id = entry.get("stage_id")
+    if not isinstance(stage_id, str) or stage_id not in STAGES:
+        raise PipelineError("unknown stage", path=f"{path}.stage_id", value=stage_id, remedy=f"Use one of {', '.join(STAGES)}")
+    kind = STAGES[stage_id]
+    if entry.get("stage_type") != kind.stage_type:
+        raise PipelineError(
+            f"{stage_id} has another type", path=f"{path}.stage_type", value=entry.get("stage_type"), remedy=f'Use "{kind.stage_type}"'
+        )
+    parameters = entry.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        raise PipelineError("parameters are an object", path=f"{path}.parameters", value=parameters, remedy="Use {…}")
+    try:
+        checked = kind.parameters_type.model_validate(dict(parameters))
+    except ValidationError as error:
+        raise _refusal(error, f"{path}.parameters", PipelineError) from None
+    return kind(), checked.model_dump(by_alias=True, mode="python")
+
+
+def _refusal(error: ValidationError, path: str, kind: type[LrerankError]) -> LrerankError:
+    """The first thing wrong, in our words."""
+    first = error.errors(include_url=False, include_context=True)[0]
+    steps = [step for step in first["loc"] if isinstance(step, int) or not _is_variant(str(step))]
+    where = path + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    message = first["msg"]
+    if first["type"] == "missing":
+        return kind("this parameter is required", path=where, remedy="Add it")
+    if first["type"] == "extra_forbidden":
+        return kind("unknown parameter", path=where, value=first["input"], remedy="Remove it, or see the stage's list of parameters")
+    allowed, _, _ = message.partition(" [")
+    return kind("not allowed", path=where, value=first["input"], remedy=allowed)
+
+
+def _is_variant(step: str) -> bool:
+    """Whether a step names pydantic's choice among variants (`literal['auto']`, `list[str]`), not a place in the JSON."""
+    return any(mark in step for mark in "[(") or step in {"Fallback", "str", "int", "float", "bool", "none"}
+
+
+def _fill(found: Any, inputs: Mapping[str, Any], path: str, stage_id: str) -> Any:
+    if isinstance(found, Mapping):
+        return {key: _fill(value, inputs, f"{path}.{key}", stage_id) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_fill(value, inputs, f"{path}[{place}]", stage_id) for place, value in enumerate(found)]
+    if not isinstance(found, str) or "{{" not in found:
+        return found
+    # A condition's value may be a number or a list; everything else that holds a template is text.
+    whole = _TEMPLATE.fullmatch(found)
+    if whole and path.endswith(".value"):
+        return _input(whole[1], inputs, path, stage_id)
+
+    def text(match: re.Match[str]) -> str:
+        value = _input(match[1], inputs, path, stage_id)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise InputError(f"{stage_id} needs text for INPUT.{match[1]}", path=path, value=value, remedy="Give a string")
+        return str(value)
+
+    filled = _TEMPLATE.sub(text, found)
+    return filled
+
+
+def _input(name: str, inputs: Mapping[str, Any], path: str, stage_id: str) -> Any:
+    if name not in inputs:
+        raise InputError(f"{stage_id} needs the input {name!r}, which the request lacks", path=path, remedy=f"Give {name}=…")
+    return inputs[name]
+
+
+def _documents(catalog: Catalog, going: Candidates, details: LearnedDetails | None) -> list[RankedDocument]:
+    documents = []
+    for slot, (row, score) in enumerate(zip(going.rows.tolist(), going.scores.tolist(), strict=True)):
+        learned = None if details is None else _learned(details, slot)
+        documents.append(RankedDocument(catalog.ids[row], catalog.content(row), float(score), learned))
+    return documents
+
+
+def _learned(details: LearnedDetails, slot: int) -> dict[str, Any]:
+    placed = details.placed
+    return {
+        "personalization_score": float(placed.scores[slot]) if placed else None,
+        "exploration_boost": float(placed.boosts[slot]) if placed else 0.0,
+        "user_segment": details.segment,
+        "top_features": list(placed.reasons[slot]) if placed else [],
+    }

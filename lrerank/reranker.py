@@ -1,0 +1,236 @@
+"""The learned reranker: features, profile, values, exploration and learning, on arrays.
+
+The stage, training and experiments are thin callers of this one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrerank.attribution import Contributions
+from lrerank.behaviour import Behaviour
+from lrerank.calibration import LinkEstimator
+from lrerank.exploration import Exploration, canonical, draw_slate
+from lrerank.features import CatalogFeatures, context_terms
+from lrerank.profiles import Profile, strongest
+from lrerank.types import FloatArray, IntArray, Slate
+from lrerank.vw import CROSSED, PLAIN, SHARED, Scored, VWModel, escape, render
+
+Int32Array: TypeAlias = NDArray[np.int32]
+Float32Array: TypeAlias = NDArray[np.float32]
+
+INCOMING = ("incoming.score", "incoming.rank")
+_LAST_POSITION = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A request's candidates as the model sees them.
+
+    Attributes:
+        shared_names, shared_values: [S] user and moment.
+        terms, crossed: [n, T] document terms and their feature values.
+        plain: [n, P] values of the request's own features.
+        segment: inferred from the profile.
+    """
+
+    shared_names: Sequence[str]
+    shared_values: Float32Array
+    terms: Int32Array
+    crossed: Float32Array
+    plain: Float32Array
+    segment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A request's candidates with the model's values.
+
+    Attributes:
+        values: [n] value of each document, mean over a bag's members; ties are exact.
+        members: [b, n] values by member, b = 1 without a bag.
+        scored: the terms they are made of.
+    """
+
+    values: FloatArray
+    members: FloatArray
+    scored: Scored
+
+
+class LearnedReranker:
+    """One trained model at work on one catalog.
+
+    Attributes:
+        features: the catalog as terms.
+        model: Vowpal Wabbit.
+        links: what turns values into probabilities of engagement.
+        behaviour: profiles and engagement as of now.
+        position_feature: whether the position is a feature while learning (and constantly 1 at serving).
+    """
+
+    def __init__(
+        self,
+        features: CatalogFeatures,
+        model: VWModel,
+        links: LinkEstimator,
+        behaviour: Behaviour,
+        *,
+        position_feature: bool = True,
+    ) -> None:
+        self.features = features
+        self.model = model
+        self.links = links
+        self.behaviour = behaviour
+        self.position_feature = position_feature
+        self.index_of_term = model.indices(CROSSED, features.names)
+        self._escaped = [escape(name) for name in features.names]
+        schema = features.schema
+        matches = [f"match.{spec.key}" for spec in schema.specs] if schema.user_side else []
+        self.plain_names = [*schema.engagement, *matches, *(INCOMING if schema.incoming else ())]
+        self._plain_index = model.indices(PLAIN, self.plain_names)
+        self._escaped_plain = [escape(name) for name in self.plain_names]
+
+    @cached_property
+    def _no_tastes(self) -> Float32Array:
+        return np.zeros(len(self.features.names), np.float32)
+
+    def assemble(
+        self,
+        rows: IntArray,
+        scores: FloatArray,
+        user_id: str | None,
+        context: Mapping[str, Any],
+        timestamp: float,
+        keep: IntArray | None = None,
+    ) -> Block:
+        """A request's candidates as a block, with what is known at this moment.
+
+        Args:
+            rows, scores: [n] in incoming order.
+            user_id: whose profile; None for nobody's.
+            context, timestamp: of the request.
+            keep: [k] the candidates wanted, where not all are; incoming score and rank still refer to all n.
+        """
+        schema = self.features.schema
+        incoming = _incoming(scores)
+        if keep is not None:
+            rows, incoming = rows[keep], incoming[keep]
+        terms, crossed = self.features.at(rows, timestamp)
+        shared = context_terms(schema, context, timestamp)
+        plain = [self.behaviour.engagement.features(schema.engagement, rows)]
+        segment = "newcomer"
+        if schema.user_side:
+            profile = self.behaviour.profiles.get(user_id) if user_id is not None else None
+            tastes = self._no_tastes
+            if profile is not None:
+                segment = profile.segment(self.behaviour.segment_names)
+                known, strength = profile.tastes()
+                tastes = tastes.copy()
+                tastes[known] = strength
+                for term, taste in strongest(known, strength):
+                    shared[f"likes.{self.features.names[term]}"] = taste
+            shared[f"segment={segment}"] = 1.0
+            shared[f"activity={_activity(profile)}"] = 1.0
+            starts = self.features.starts
+            match = tastes[terms] * crossed
+            plain.append(np.add.reduceat(match, starts, axis=1) if len(starts) else np.zeros((len(rows), 0), np.float32))
+        if schema.incoming:
+            plain.append(incoming)
+        names = list(shared)
+        values = np.fromiter(shared.values(), np.float32, len(shared))
+        return Block(names, values, terms, crossed, np.hstack(plain), segment)
+
+    def judge(self, block: Block) -> Judged:
+        """Values of a block's documents."""
+        shared = (self.model.indices(SHARED, block.shared_names), block.shared_values)
+        crossed = (self.index_of_term[block.terms], block.crossed)
+        plain_index, plain = self._plain_index, block.plain
+        if self.position_feature:
+            plain_index = np.append(plain_index, np.uint32(self.model.index(PLAIN, _position(1))))
+            plain = np.hstack([plain, np.ones((len(plain), 1), np.float32)])
+        scored = self.model.score(shared, crossed, (plain_index, plain))
+        return Judged(canonical(scored.values.mean(axis=0)), scored.values, scored)
+
+    def draw(
+        self, judged: Judged, incoming: FloatArray, slots: int, exploration: Exploration, rng: np.random.Generator
+    ) -> Slate:
+        """A slate with exact propensities; `incoming` ([n] scores) says which documents form the pool."""
+        values = judged.members if exploration.strategy == "bag" else judged.values
+        return draw_slate(values, incoming, slots, exploration, rng)
+
+    def explain(self, judged: Judged) -> Contributions:
+        """Contributions of all features to all candidates' values."""
+        schema, scored = self.features.schema, judged.scored
+        own = np.zeros((len(judged.values), len(schema.specs)))
+        if schema.specs:
+            own += np.add.reduceat(scored.crossed, self.features.starts, axis=1)
+        engagement = len(schema.engagement)
+        fields = len(schema.specs) if schema.user_side else 0
+        own[:, :fields] += scored.plain[:, engagement : engagement + fields]
+        rest = scored.plain[:, engagement + fields :]
+        raw = np.hstack([own, scored.plain[:, :engagement], rest[:, : len(INCOMING) if schema.incoming else 0]])
+        names = [spec.path for spec in schema.specs] + list(schema.engagement) + list(INCOMING if schema.incoming else ())
+        base = scored.base + (float(rest[0, -1]) if self.position_feature else 0.0)
+        return Contributions(names, len(schema.specs) + engagement, raw, base)
+
+    def label(self, feature: int, block: Block, judged: Judged, candidate: int, row: int, timestamp: float) -> str:
+        """How people read one document feature of one candidate: `category:shoes`, `click_through_rate:0.31`."""
+        specs = self.features.schema.specs
+        if feature >= len(specs):
+            name = self.features.schema.engagement[feature - len(specs)]
+            rate = self.behaviour.engagement.rate(name, row)
+            return f"{name.rsplit('.', 1)[-1]}:{'none yet' if rate is None else format(rate, '.3g')}"
+        start = int(self.features.starts[feature])
+        places = slice(start, start + specs[feature].width)
+        # Of a list, the value that lifts most speaks for the field; of a date its age class does.
+        strongest_place = int(np.argmax(judged.scored.crossed[candidate, places]))
+        if specs[feature].kind == "date":
+            strongest_place = 1
+        term = int(block.terms[candidate, places][strongest_place])
+        return self.features.label(feature, row, term, timestamp)
+
+    def position_effects(self, positions: IntArray) -> FloatArray:
+        """[k] what showing a document at these 1-based positions instead of the first adds to its predicted reward."""
+        if not self.position_feature:
+            return np.zeros(len(positions))
+        indices = np.array([self.model.index(PLAIN, _position(position)) for position in positions.tolist()])
+        first = np.full_like(indices, self.model.index(PLAIN, _position(1)))
+        effects: FloatArray = self.model.weights_at(first) - self.model.weights_at(indices)
+        return effects
+
+    def lines(self, block: Block, chosen: Sequence[int], positions: Sequence[int | None]) -> tuple[str, list[str]]:
+        """(shared line, one line per chosen candidate) in VW's text: what was known, frozen for learning."""
+        shared = "shared " + render(SHARED, [escape(name) for name in block.shared_names], block.shared_values.tolist())
+        documents = []
+        for candidate, position in zip(chosen, positions, strict=True):
+            crossed = render(CROSSED, [self._escaped[t] for t in block.terms[candidate]], block.crossed[candidate].tolist())
+            plain = render(PLAIN, self._escaped_plain, block.plain[candidate].tolist())
+            placed = f" {_position(position)}" if self.position_feature and position is not None else ""
+            documents.append(f"{crossed} {plain}{placed}")
+        return shared, documents
+
+    def learn(self, shared: str, documents: Sequence[str], rewards: Sequence[float]) -> None:
+        """Learns one shown list from its frozen lines and what came of each document."""
+        self.model.learn(shared, documents, rewards)
+
+
+def _incoming(scores: FloatArray) -> Float32Array:
+    """[n, 2] score scaled to 0..1 within the request, and the discount of the rank, 1/log2(1 + rank)."""
+    low, high = scores.min(initial=np.inf), scores.max(initial=-np.inf)
+    scaled = (scores - low) / (high - low) if high > low else np.zeros(len(scores))
+    return np.column_stack([scaled, 1 / np.log2(np.arange(2, len(scores) + 2))]).astype(np.float32)
+
+
+def _position(position: int) -> str:
+    return f"position={min(position, _LAST_POSITION)}"
+
+
+def _activity(profile: Profile | None) -> str:
+    engaged = 0 if profile is None else profile.engaged
+    return "0" if engaged == 0 else "1-2" if engaged <= 2 else "3-9" if engaged <= 9 else "10+"

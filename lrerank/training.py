@@ -1,0 +1,459 @@
+"""Training the learned reranker from a file of interactions, as it would have learned live.
+
+Interactions are replayed in the order of their timestamps. A request's features are what was known when it was
+shown (profile, engagement, ages); its outcome is learned when its last interaction has happened. So nothing of the
+future reaches a feature, and the loss reported is progressive: every request is predicted before it is learned.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrerank.behaviour import PURCHASES, Behaviour
+from lrerank.calibration import LinkEstimator
+from lrerank.data.catalog import Catalog
+from lrerank.deployment import publish
+from lrerank.errors import DataError
+from lrerank.features import CatalogFeatures, fit_schema
+from lrerank.files import write_atomically
+from lrerank.models import ModelVersion
+from lrerank.pipeline import Pipeline
+from lrerank.reranker import LearnedReranker
+from lrerank.store import Store
+from lrerank.types import FloatArray, Interaction, IntArray
+from lrerank.vw import LearnerOptions, VWModel
+
+DEFAULT_PIPELINE: Sequence[Mapping[str, Any]] = (
+    {"stage_type": "filter", "stage_id": "hybrid_search", "parameters": {"query": "{{INPUT.query}}", "top_k": 100}},
+)
+_CHECKPOINT_EVERY = 2000
+
+
+def _request_key(each: Interaction) -> tuple[str, ...]:
+    """What the impressions of one page share."""
+    if each.request_id is not None:
+        return "request", each.request_id
+    return "moment", each.user_id, each.query, repr(each.timestamp)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How to learn.
+
+    Attributes:
+        learner: what VW is started with.
+        position_feature: learn with the position as a feature and serve with position 1, so that what is shown on top
+            is not taken for what is liked.
+        rewards: interaction type → reward; the best of a document's interactions counts.
+        sampled_negatives: for files with clicks only: how many documents of the query's candidates to take as shown
+            and not clicked beside each click. None refuses such files.
+        seed: for the sampled negatives.
+    """
+
+    learner: LearnerOptions = LearnerOptions()
+    position_feature: bool = True
+    rewards: Mapping[str, float] = field(default_factory=lambda: {"click": 1.0, "purchase": 1.0, "conversion": 1.0})
+    sampled_negatives: int | None = None
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class ShownList:
+    """One request of the log: what was shown where, and what came of it.
+
+    Attributes:
+        rows, positions: [k] catalog rows and 1-based positions (None = unknown).
+        outcomes: (timestamp, type, place in the list), in time order.
+        learn_order: how many lists are learned before this one.
+    """
+
+    request_id: str
+    user_id: str
+    query: str
+    timestamp: float
+    context: Mapping[str, Any]
+    rows: IntArray
+    positions: IntArray | None
+    outcomes: list[tuple[float, str, int]] = field(default_factory=list)
+    learn_order: int = 0
+
+    def rewards(self, weights: Mapping[str, float]) -> FloatArray:
+        """[k] the best of each document's interactions."""
+        rewards = np.zeros(len(self.rows))
+        for _, kind, place in self.outcomes:
+            rewards[place] = max(rewards[place], weights.get(kind, 0.0))
+        return rewards
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training run is, and how good it is so far.
+
+    Attributes:
+        done, total: requests.
+        loss: mean squared error of the predicted reward over shown documents, each predicted before it was learned.
+        constant_loss: the same for predicting the mean reward so far: what the loss has to beat.
+    """
+
+    done: int = 0
+    total: int = 0
+    documents: int = 0
+    squared_error: float = 0.0
+    constant_error: float = 0.0
+    reward: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        return self.squared_error / self.documents if self.documents else float("nan")
+
+    @property
+    def constant_loss(self) -> float:
+        return self.constant_error / self.documents if self.documents else float("nan")
+
+
+def shown_lists(interactions: Sequence[Interaction], catalog: Catalog) -> tuple[list[ShownList], Counter[str]]:
+    """Interactions as shown lists in time order, and what could not be used, by reason.
+
+    Impressions of one request (same `request_id`, else same user, query and moment) form a list. A click or purchase
+    belongs to the list of its `request_id`, else to the user's latest earlier list that showed the document.
+    """
+    lists: dict[tuple[str, ...], ShownList] = {}
+    shown_rows: dict[tuple[str, ...], list[tuple[int, int | None]]] = defaultdict(list)
+    left_out: Counter[str] = Counter()
+    ordered = sorted(interactions, key=lambda each: each.timestamp)
+    for each in ordered:
+        if each.interaction_type != "impression":
+            continue
+        key = _request_key(each)
+        if key not in lists:
+            empty = np.zeros(0, np.int64)
+            lists[key] = ShownList(
+                each.request_id or "|".join(key), each.user_id, each.query, each.timestamp, each.context, empty, None
+            )
+        ids = list(each.shown) or [each.document_id or ""]
+        first = 1 if each.shown else each.position
+        for place, document_id in enumerate(ids):
+            row = catalog.row_of.get(document_id)
+            if row is None:
+                left_out["shown documents the catalog lacks"] += 1
+            else:
+                shown_rows[key].append((row, None if first is None else first + place))
+    latest: dict[tuple[str, int], list[ShownList]] = defaultdict(list)
+    for key, own in shown_rows.items():
+        by_row = dict(reversed(own))  # a document shown twice on a page counts at its first place
+        placed = sorted(by_row.items(), key=lambda pair: (pair[1] is None, pair[1] or 0))
+        lists[key].rows = np.array([row for row, _ in placed], np.int64)
+        if all(position is not None for _, position in placed):
+            lists[key].positions = np.array([position for _, position in placed], np.int64)
+        for row, _ in placed:
+            latest[lists[key].user_id, row].append(lists[key])
+    for each in ordered:
+        if each.interaction_type == "impression":
+            continue
+        row = catalog.row_of.get(each.document_id or "")
+        if row is None:
+            left_out["engagements with documents the catalog lacks"] += 1
+            continue
+        if each.request_id is not None:
+            found = lists.get(("request", each.request_id))
+            owner = found if found is not None and row in found.rows else None
+        else:
+            earlier = [one for one in latest[each.user_id, row] if one.timestamp <= each.timestamp]
+            owner = max(earlier, key=lambda one: one.timestamp, default=None)
+        if owner is None:
+            left_out["engagements with documents that were not shown"] += 1
+            continue
+        owner.outcomes.append((max(each.timestamp, owner.timestamp), each.interaction_type, int(np.flatnonzero(owner.rows == row)[0])))
+    return [one for one in sorted(lists.values(), key=lambda one: one.timestamp) if len(one.rows)], left_out
+
+
+def sample_negatives(
+    interactions: Sequence[Interaction], catalog: Catalog, incoming: Incoming, count: int, rng: np.random.Generator
+) -> list[ShownList]:
+    """Lists for a file with clicks only: each click beside `count` documents drawn from its query's candidates."""
+    lists = []
+    for number, each in enumerate(sorted(interactions, key=lambda one: one.timestamp)):
+        row = catalog.row_of.get(each.document_id or "")
+        if row is None or (each.interaction_type != "click" and each.interaction_type not in PURCHASES):
+            continue
+        pool, _ = incoming.of(each.query)
+        others = pool[pool != row]
+        drawn = rng.choice(others, size=min(count, len(others)), replace=False)
+        one = ShownList(f"sampled-{number}", each.user_id, each.query, each.timestamp, each.context, np.append(row, drawn), None)
+        one.outcomes.append((each.timestamp, each.interaction_type, 0))
+        lists.append(one)
+    return lists
+
+
+class Incoming:
+    """What the stages before the learned one give for each query; worked out once per query."""
+
+    def __init__(self, pipeline: Pipeline, catalog: Catalog, store: Store) -> None:
+        self._before = pipeline.before_learning() or Pipeline.from_json(DEFAULT_PIPELINE)
+        self._catalog = catalog
+        self._store = store
+        self._known: dict[str, tuple[IntArray, FloatArray]] = {}
+
+    def of(self, query: str) -> tuple[IntArray, FloatArray]:
+        """([n] rows, [n] scores) of the candidates; empty for a query without words."""
+        if query not in self._known:
+            if query.strip():
+                inputs = _Inputs({"query": query})
+                going = self._before.run(inputs, catalog=self._catalog, store=self._store, rng=0).candidates
+                self._known[query] = going.rows, going.scores
+            else:
+                self._known[query] = np.zeros(0, np.int64), np.zeros(0)
+        return self._known[query]
+
+    def with_shown(self, query: str, shown: IntArray) -> tuple[IntArray, FloatArray, IntArray]:
+        """Candidates, with those shown that retrieval misses at the end, and the places of the shown ones."""
+        rows, scores = self.of(query)
+        missed = shown[~np.isin(shown, rows)]
+        if len(missed):
+            rows = np.concatenate([rows, missed])
+            scores = np.concatenate([scores, np.full(len(missed), scores.min(initial=0.0))])
+        place_of = {row: place for place, row in enumerate(rows.tolist())}
+        return rows, scores, np.array([place_of[row] for row in shown.tolist()])
+
+
+class _Inputs(dict[str, Any]):
+    """The logged query, and nothing for whatever else a pipeline's filters ask of the request."""
+
+    def __missing__(self, name: str) -> Any:
+        raise DataError(
+            "the stages before learned_rerank need an input that a file of interactions does not have",
+            path=f"INPUT.{name}",
+            remedy="Train with a pipeline whose filters use the query only",
+        )
+
+
+class _Frozen(NamedTuple):
+    """What was known when a list was shown: its lines, its values at position 1 and where it was shown."""
+
+    shared: str
+    documents: list[str]
+    values: FloatArray
+    placed: FloatArray
+
+
+class TrainingRun:
+    """One training of one model; iterate it to make it go, then publish.
+
+    Args:
+        model_id: the model to publish.
+        catalog: what the interactions are about.
+        interactions: in any order.
+        pipeline: whose last stage says which features the model may look at, and whose stages before it give the
+            incoming score and rank; hybrid search and all features by default.
+        store: where checkpoints and versions go.
+        options: how to learn.
+        source: where the interactions come from, for the card.
+
+    Raises:
+        DataError: no usable interactions; clicks only, unless `sampled_negatives` is set.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        catalog: Catalog,
+        interactions: Sequence[Interaction],
+        *,
+        pipeline: Pipeline | None = None,
+        store: Store | None = None,
+        options: TrainingOptions | None = None,
+        source: str = "",
+    ) -> None:
+        self.model_id = model_id
+        self.store = store or Store()
+        self.options = options or TrainingOptions()
+        self.source = source
+        self.catalog = catalog
+        self._checkpoint = self.store.models.workspace(model_id) / "checkpoint.json"
+        pipeline = pipeline or Pipeline.from_json(DEFAULT_PIPELINE)
+        features, learner = "auto", self.options.learner
+        if pipeline.learned is not None:
+            parameters = pipeline.to_json()[-1]["parameters"]
+            features = parameters["features"]
+            if parameters["exploration"] == "bag":
+                learner = replace(learner, bag=parameters["exploration_parameters"]["bag"])
+        schema, self.ignored = fit_schema(catalog, features)
+        self._incoming = Incoming(pipeline, catalog, self.store)
+        self.clicks_only = not any(each.interaction_type == "impression" for each in interactions)
+        self.left_out: Counter[str] = Counter()
+        if self.clicks_only and interactions and self.options.sampled_negatives is not None:
+            rng = np.random.default_rng(self.options.seed)
+            count = self.options.sampled_negatives
+            self.lists = sample_negatives(interactions, catalog, self._incoming, count, rng)
+        elif self.clicks_only and interactions:
+            raise DataError(
+                "these interactions are clicks only: they teach taste and popularity, not rates",
+                path=source,
+                remedy="Log impressions too, or accept sampled negatives (--sampled-negatives 4); the card will say so",
+            )
+        else:
+            self.lists, self.left_out = shown_lists(interactions, catalog)
+        if not self.lists:
+            reasons = "; ".join(f"{count} {reason}" for reason, count in self.left_out.items()) or "the file is empty"
+            raise DataError(f"nothing to learn from: {reasons}", path=source, remedy=f"Check that it is about {catalog.name!r}")
+        self.progress = Progress(total=len(self.lists))
+        self._features = CatalogFeatures(catalog, schema)
+        position_feature = self.options.position_feature and any(one.positions is not None for one in self.lists)
+        settings = [schema.to_json(), asdict(self.options), pipeline.to_json(), catalog.fingerprint, learner.to_json()]
+        self._identity = _digest(settings, self.lists)
+        saved = self._read_checkpoint()
+        self.resumed_at = 0
+        self._frozen: dict[int, _Frozen] = {}
+        model, links = VWModel(learner), LinkEstimator()
+        if saved is not None:
+            model = VWModel(learner, data=base64.b64decode(saved["model"]))
+            links = LinkEstimator.from_json(saved["links"])
+            self.progress = Progress(**saved["progress"])
+            self.resumed_at = self.progress.done
+            self._frozen = {number: _thawed(frozen) for number, frozen in saved["frozen"]}
+        behaviour = Behaviour(self._features)
+        self.reranker = LearnedReranker(self._features, model, links, behaviour, position_feature=position_feature)
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Replays the interactions; yields after every request that was learned.
+
+        What a checkpoint has learned already is replayed for profiles and engagement only.
+        """
+        learned = 0
+        for step, number, place in _steps(self.lists):
+            one = self.lists[number]
+            if step == _SHOW:
+                # What was under way at a checkpoint keeps what the model of that moment said.
+                if one.learn_order >= self.resumed_at and number not in self._frozen:
+                    self._frozen[number] = self._freeze(one)
+                self.reranker.behaviour.show(one.user_id, one.rows, one.positions, one.timestamp)
+            elif step == _ENGAGE:
+                moment, kind, slot = one.outcomes[place]
+                position = None if one.positions is None else int(one.positions[slot])
+                self.reranker.behaviour.engage(kind, one.user_id, int(one.rows[slot]), position, moment, one.request_id)
+            else:
+                learned += 1
+                if learned <= self.resumed_at:
+                    continue
+                self._learn(one, self._frozen.pop(number))
+                if learned % _CHECKPOINT_EVERY == 0 and learned < len(self.lists):
+                    self._write_checkpoint()
+                yield self.progress
+
+    def publish(self) -> ModelVersion:
+        """Saves the model as the next version; call it when the iteration is over."""
+        lists, progress = self.lists, self.progress
+        kinds = Counter(kind for one in lists for _, kind, _ in one.outcomes)
+        card = {
+            "catalog": self.catalog.name,
+            "features": {
+                "documents": [spec.path for spec in self._features.schema.specs],
+                "engagement": list(self._features.schema.engagement),
+                "context": "all" if self._features.schema.context is None else list(self._features.schema.context),
+                "ignored": list(self.ignored),
+            },
+            "trained_on": {
+                "source": self.source,
+                "requests": len(lists),
+                "users": len({one.user_id for one in lists}),
+                "documents_shown": sum(len(one.rows) for one in lists),
+                "engagements": dict(kinds),
+                "from": _iso(lists[0].timestamp),
+                "until": _iso(max([lists[-1].timestamp, *(moment for one in lists for moment, _, _ in one.outcomes)])),
+                "clicks_only": self.clicks_only,
+                "left_out": dict(self.left_out),
+            },
+            "metrics": {"progressive_loss": progress.loss, "constant_loss": progress.constant_loss},
+            "options": asdict(self.options),
+        }
+        return publish(self.store.models, self.model_id, self.reranker, card)
+
+    def _freeze(self, one: ShownList) -> _Frozen:
+        rows, scores, keep = self._incoming.with_shown(one.query, one.rows)
+        block = self.reranker.assemble(rows, scores, one.user_id, one.context, one.timestamp, keep)
+        values = self.reranker.judge(block).values
+        positions = [None] * len(one.rows) if one.positions is None else one.positions.tolist()
+        shared, documents = self.reranker.lines(block, range(len(one.rows)), positions)
+        placed = values if one.positions is None else values + self.reranker.position_effects(one.positions)
+        return _Frozen(shared, documents, values, placed)
+
+    def _learn(self, one: ShownList, frozen: _Frozen) -> None:
+        rewards, progress = one.rewards(self.options.rewards), self.progress
+        mean = progress.reward / progress.documents if progress.documents else 0.0
+        progress.done += 1
+        progress.documents += len(rewards)
+        progress.squared_error += float(((rewards - frozen.placed) ** 2).sum())
+        progress.constant_error += float(((rewards - mean) ** 2).sum())
+        progress.reward += float(rewards.sum())
+        self.reranker.learn(frozen.shared, frozen.documents, rewards.tolist())
+        self.reranker.links.add(frozen.values, (rewards > 0).astype(np.float64))
+
+    def _read_checkpoint(self) -> dict[str, Any] | None:
+        try:
+            saved: dict[str, Any] = json.loads(self._checkpoint.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return saved if saved.get("identity") == self._identity else None
+
+    def _write_checkpoint(self) -> None:
+        saved = {
+            "identity": self._identity,
+            "progress": asdict(self.progress),
+            "links": self.reranker.links.to_json(),
+            "frozen": [
+                [number, [one.shared, one.documents, one.values.tolist(), one.placed.tolist()]]
+                for number, one in self._frozen.items()
+            ],
+            "model": base64.b64encode(self.reranker.model.save()).decode(),
+        }
+        write_atomically(self._checkpoint, json.dumps(saved).encode())
+
+
+_SHOW, _ENGAGE, _LEARN = range(3)
+
+
+def _thawed(saved: Sequence[Any]) -> _Frozen:
+    shared, documents, values, placed = saved
+    return _Frozen(shared, documents, np.array(values), np.array(placed))
+
+
+def _steps(lists: Sequence[ShownList]) -> list[tuple[int, int, int]]:
+    """(what, list, outcome) in the order of time: a list is shown, engaged with, and then learned at once."""
+    timed = []
+    for number, one in enumerate(lists):
+        one.outcomes.sort(key=lambda outcome: outcome[0])
+        timed.append((one.timestamp, number, _SHOW, 0))
+        timed += [(moment, number, _ENGAGE, place) for place, (moment, _, _) in enumerate(one.outcomes)]
+        timed.append((one.outcomes[-1][0] if one.outcomes else one.timestamp, number, _LEARN, len(one.outcomes)))
+    timed.sort()
+    learned = 0
+    steps = []
+    for _, number, step, place in timed:
+        if step == _LEARN:
+            lists[number].learn_order = learned
+            learned += 1
+        steps.append((step, number, place))
+    return steps
+
+
+def _digest(settings: Sequence[Any], lists: Sequence[ShownList]) -> str:
+    """What a checkpoint must agree with to be gone on from."""
+    digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
+    for one in lists:
+        digest.update(repr((one.request_id, one.user_id, one.query, one.timestamp, one.outcomes)).encode("utf-8", "replace"))
+        digest.update(one.rows.tobytes())
+        digest.update(b"" if one.positions is None else one.positions.tobytes())
+    return digest.hexdigest()
+
+
+def _iso(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds")
