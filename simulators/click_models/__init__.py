@@ -1,0 +1,1 @@
+"""How users click through a list: one model per file, named as in the literature."""
