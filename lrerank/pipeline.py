@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from lrerank.data.catalog import Catalog
 from lrerank.data.load import load_catalog
+from lrerank.data.locate import datasets_folder
 from lrerank.errors import InputError, LrerankError, PipelineError
 from lrerank.interactions import Impression
 from lrerank.stages.base import Environment, Parameters, Stage
@@ -32,6 +33,7 @@ STAGES: Mapping[str, type[Stage[Any]]] = {
     stage.stage_id: stage for stage in (SemanticSearch, HybridSearch, StructuredFilter, Rerank, MMR, LearnedRerank)
 }
 _TEMPLATE = re.compile(r"\{\{\s*INPUT\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_FOLDERS = {"movies": "msrd"}
 _KEYS = ("stage_type", "stage_id", "parameters")
 
 
@@ -163,6 +165,21 @@ class Pipeline:
             stages.append(stage)
             parameters.append(own)
         return cls(stages, parameters)
+
+    @classmethod
+    def find(cls, name_or_path: str | Path, catalog: str) -> Pipeline:
+        """A pipeline file, or one that the project ships for a catalog, by name: `personalized_search`.
+
+        Raises:
+            PipelineError: there is neither; the error lists what is shipped.
+        """
+        shipped = shipped_pipelines(catalog)
+        if str(name_or_path) in shipped:
+            return cls.from_json(shipped[str(name_or_path)])
+        if not Path(name_or_path).is_file():
+            names = ", ".join(shipped) or "none"
+            raise PipelineError("no such pipeline", value=str(name_or_path), remedy=f"Give a file; shipped for {catalog!r}: {names}")
+        return cls.from_json(Path(name_or_path))
 
     def to_json(self) -> list[dict[str, Any]]:
         """The pipeline with all defaults filled in."""
@@ -297,6 +314,12 @@ class Pipeline:
             return stage.parameters_type.model_validate(filled)
         except ValidationError as error:
             raise _refusal(error, f"[{position}].parameters", InputError) from None
+
+
+def shipped_pipelines(catalog: str) -> dict[str, Path]:
+    """Name → file of the pipelines that come with the project for a catalog."""
+    folders = [datasets_folder() / name / "pipelines" for name in (catalog, _FOLDERS.get(catalog, catalog))]
+    return {path.stem: path for folder in dict.fromkeys(folders) for path in sorted(folder.glob("*.json"))}
 
 
 def _parse(source: str | Path | Sequence[Any]) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lrerank.attribution import Contributions
 from lrerank.behaviour import Behaviour
-from lrerank.calibration import LinkEstimator
+from lrerank.calibration import Link, LinkEstimator
 from lrerank.exploration import Exploration, canonical, draw_slate
 from lrerank.features import CatalogFeatures, context_terms
 from lrerank.profiles import Profile, strongest
@@ -88,6 +88,7 @@ class LearnedReranker:
         self.links = links
         self.behaviour = behaviour
         self.position_feature = position_feature
+        self._link: tuple[int, Link] | None = None
         self.index_of_term = model.indices(CROSSED, features.names)
         self._escaped = [escape(name) for name in features.names]
         schema = features.schema
@@ -156,6 +157,12 @@ class LearnedReranker:
             plain = np.hstack([plain, np.ones((len(plain), 1), np.float32)])
         scored = self.model.score(shared, crossed, (plain_index, plain))
         return Judged(canonical(scored.values.mean(axis=0)), scored.values, scored)
+
+    def engagement_probability(self, values: FloatArray) -> FloatArray:
+        """[n] personalization_score: the calibrated probability of engagement, strictly increasing in the value."""
+        if self._link is None or self._link[0] != self.links.seen:
+            self._link = self.links.seen, self.links.link()
+        return self._link[1](values)
 
     def draw(
         self, judged: Judged, incoming: FloatArray, slots: int, exploration: Exploration, rng: np.random.Generator

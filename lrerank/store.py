@@ -11,10 +11,16 @@ from lrerank.models import ModelRegistry
 
 
 class Store:
-    """The folder `home`; by default `$LRERANK_HOME`, else `.lrerank` in the user's home directory."""
+    """The folder `home`; by default `$LRERANK_HOME`, else `.lrerank` in the user's home directory.
 
-    def __init__(self, home: Path | str | None = None) -> None:
+    Args:
+        home: the folder; made when something is first written.
+        organisation: whose interactions are seen and logged; `$LRERANK_ORGANISATION` by default, else "default".
+    """
+
+    def __init__(self, home: Path | str | None = None, organisation: str | None = None) -> None:
         self.home = Path(home or os.environ.get("LRERANK_HOME") or Path.home() / ".lrerank")
+        self.organisation = organisation or os.environ.get("LRERANK_ORGANISATION") or "default"
 
     @cached_property
     def models(self) -> ModelRegistry:
@@ -22,7 +28,7 @@ class Store:
 
     @cached_property
     def log(self) -> InteractionLog:
-        return InteractionLog(self.home / "interactions.db")
+        return InteractionLog(self.home / "interactions.db", self.organisation)
 
     @property
     def indexes(self) -> Path:

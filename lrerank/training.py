@@ -25,6 +25,7 @@ from lrerank.deployment import publish
 from lrerank.errors import DataError
 from lrerank.features import CatalogFeatures, fit_schema
 from lrerank.files import write_atomically
+from lrerank.interactions import AppendResult
 from lrerank.models import ModelVersion
 from lrerank.pipeline import Pipeline
 from lrerank.reranker import LearnedReranker
@@ -36,6 +37,7 @@ DEFAULT_PIPELINE: Sequence[Mapping[str, Any]] = (
     {"stage_type": "filter", "stage_id": "hybrid_search", "parameters": {"query": "{{INPUT.query}}", "top_k": 100}},
 )
 _CHECKPOINT_EVERY = 2000
+_LOG_BATCH = 5000
 
 
 def _request_key(each: Interaction) -> tuple[str, ...]:
@@ -457,3 +459,23 @@ def _digest(settings: Sequence[Any], lists: Sequence[ShownList]) -> str:
 
 def _iso(timestamp: float) -> str:
     return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds")
+
+
+def log_interactions(store: Store, interactions: Sequence[Interaction]) -> AppendResult:
+    """Puts a file's interactions into the log, where profiles come from; doing it again adds nothing.
+
+    Equal rows of a file are separate events: each gets an id from its content and its occurrence.
+    """
+    seen: Counter[str] = Counter()
+    total = AppendResult(0, 0, 0)
+    for start in range(0, len(interactions), _LOG_BATCH):
+        batch = []
+        for each in interactions[start : start + _LOG_BATCH]:
+            if each.interaction_id is None:
+                first = store.log.content_id(each)
+                each = replace(each, interaction_id=store.log.content_id(each, seen[first]))
+                seen[first] += 1
+            batch.append(each)
+        added = store.log.append(batch)
+        total = AppendResult(*(one + other for one, other in zip(total, added, strict=True)))
+    return total

@@ -178,7 +178,7 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
         contributions = reranker.explain(judged)
         if late():
             return self._time_out(parameters, candidates, deployment, user_id)
-        scores = reranker.links.link()(judged.values)
+        scores = reranker.engagement_probability(judged.values)
         placed_scores = scores[slate.order]
         boosts = np.zeros(len(slate.order))
         open_places = np.ones(len(scores), bool)

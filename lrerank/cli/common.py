@@ -1,0 +1,114 @@
+"""What the commands share: their options, their tables, and how they speak to programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from lrerank.data.catalog import Catalog
+from lrerank.data.load import load_with_notes
+from lrerank.errors import InputError
+from lrerank.evaluation.intervals import Estimate
+from lrerank.store import Store
+
+CatalogOption = Annotated[
+    str,
+    typer.Option("--catalog", "-c", help="marketplace, news, movies, or a CSV, Parquet or JSON lines file.", show_default=False),
+]
+CardOption = Annotated[
+    Path | None, typer.Option("--card", help="How to read the catalog file; by default <file>.card.toml beside it.")
+]
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", help="Fills {{INPUT.name}}: name=value, as often as needed.", metavar="NAME=VALUE"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+console = Console()
+# What is not the result (progress, notes) goes to standard error, so that a pipe gets the result alone.
+aside = Console(stderr=True)
+
+
+def open_catalog(name_or_path: str, card: Path | None, store: Store) -> Catalog:
+    """The catalog, telling on standard error what was noticed while reading it."""
+    loaded = load_with_notes(name_or_path, card, [store.data])
+    for note in loaded.notes:
+        say(note)
+    return loaded.catalog
+
+
+def read_inputs(pairs: Sequence[str] | None) -> dict[str, str]:
+    """`["query=trail shoes"]` → `{"query": "trail shoes"}`."""
+    inputs = {}
+    for pair in pairs or ():
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise InputError("an input is written NAME=VALUE", path="--input", value=pair, remedy='Write --input query="trail shoes"')
+        inputs[name] = value
+    return inputs
+
+
+def print_json(found: Any) -> None:
+    """JSON with no number that JSON does not know: what is not finite becomes null."""
+    json.dump(_finite(found), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), title: str | None = None) -> None:
+    """A table; the columns named in `right` hold numbers."""
+    drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(escape(cell) for cell in row))
+    console.print(drawn)
+
+
+def say(sentence: str) -> None:
+    aside.print(escape(sentence), highlight=False, style="dim")
+
+
+def progress() -> Progress:
+    """A bar on standard error that shows how much is left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), console=aside, transient=True)
+
+
+def interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"none: {estimate.note}"
+    return f"{estimate.low:.4f} to {estimate.high:.4f}"
+
+
+def key_values(found: Mapping[str, Any], depth: int = 0) -> list[tuple[str, str]]:
+    """A nested mapping as rows, for cards."""
+    rows: list[tuple[str, str]] = []
+    for name, value in found.items():
+        label = "  " * depth + str(name)
+        if isinstance(value, Mapping):
+            rows.append((label, ""))
+            rows.extend(key_values(value, depth + 1))
+        elif isinstance(value, list | tuple):
+            rows.append((label, ", ".join(map(str, value)) or "none"))
+        else:
+            rows.append((label, f"{value:.4g}" if isinstance(value, float) else str(value)))
+    return rows
+
+
+def _finite(found: Any) -> Any:
+    if isinstance(found, Mapping):
+        return {name: _finite(value) for name, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_finite(value) for value in found]
+    return None if isinstance(found, float) and not math.isfinite(found) else found

@@ -1,0 +1,120 @@
+"""`lrerank data`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrerank.cli.common import CardOption, CatalogOption, JsonOption, console, key_values, open_catalog, print_json, progress, say, table
+from lrerank.data import registry, worlds
+from lrerank.data.describing import describe
+from lrerank.data.judgment_files import Judged, match, read_judged
+from lrerank.errors import DataError
+from lrerank.store import Store
+
+app = typer.Typer(help="Catalogs and public data sets: list, show, fetch, and interactions to try things with.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_data(as_json: JsonOption = False) -> None:
+    """List the built-in worlds and the public data sets."""
+    folder = Store().data
+    cards = registry.list_datasets()
+    rows = [[name, "built in", worlds.catalog(name).title, ""] for name in worlds.NAMES]
+    rows += [[card.name or "", "fetched" if (folder / (card.name or "")).is_dir() else "not fetched", card.title, card.licence] for card in cards]
+    if as_json:
+        print_json([dict(zip(("name", "state", "title", "licence"), row, strict=True)) for row in rows])
+    else:
+        table(["name", "state", "title", "licence"], rows)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A built-in world, a public data set, or a catalog file.")],
+    card: CardOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a data set's card, or a catalog's fields with their kinds."""
+    public = {alias: one for one in registry.list_datasets() for alias in (one.name, *one.aliases)}
+    if name in public and not (public[name].catalog_file and (Store().data / str(public[name].name)).is_dir()):
+        found = public[name].model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        if as_json:
+            print_json(found)
+        else:
+            table(["card", ""], key_values(found))
+        return
+    catalog = open_catalog(name, card, Store())
+    fields = describe(catalog)
+    if as_json:
+        print_json({"name": catalog.name, "documents": len(catalog), "fields": [_field(one) for one in fields]})
+        return
+    rows = [
+        [one.path, one.kind, "yes" if one.feature else "no", "yes" if one.searched else "", f"{one.filled:.0%}", str(one.distinct), one.range or ", ".join(one.examples)]
+        for one in fields
+    ]
+    table(["field", "kind", "feature", "searched", "filled", "distinct", "values"], rows, right=("filled", "distinct"), title=f"{catalog.name}: {len(catalog)} documents")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A public data set.")],
+    from_folder: Annotated[Path | None, typer.Option("--from", help="Take a local copy instead of downloading.")] = None,
+) -> None:
+    """Fetch a public data set; what does not match its checksums is refused."""
+    fetched = registry.fetch(name, Store().data, from_folder)
+    table(["file", "is"], [[file, what] for file, what in fetched.files.items()], title=str(fetched.folder))
+
+
+@app.command()
+def interactions(
+    catalog: CatalogOption,
+    out: Annotated[Path, typer.Option(help="The JSON lines file to write.", show_default=False)],
+    users: Annotated[int, typer.Option(help="How many users.", min=1)] = 300,
+    requests: Annotated[int, typer.Option(help="How many searches.", min=1)] = 6000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
+    queries: Annotated[Path | None, typer.Option(help="query_id and query; built-in worlds have their own.")] = None,
+    judgments: Annotated[Path | None, typer.Option(help="query_id, doc_id, grade.")] = None,
+    card: CardOption = None,
+) -> None:
+    """Write interactions of made-up users with a catalog, to try training with.
+
+    lrerank data interactions -c marketplace --out interactions.jsonl
+    """
+    from lrerank.synthetic import interactions as draw
+    from lrerank.synthetic import populate, to_json
+
+    store = Store()
+    documents = open_catalog(catalog, card, store)
+    judged = _judged(documents.name, queries, judgments, documents)
+    population = populate(documents, judged.queries, judged.judgments, users=users, seed=seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    written = 0
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream, progress() as bar:
+            task = bar.add_task("searching", total=requests, note="")
+            for one in draw(population, requests=requests, seed=seed, store=store):
+                stream.write(json.dumps(to_json(one), ensure_ascii=False) + "\n")
+                written += 1
+                bar.update(task, advance=one.interaction_type == "impression")
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    console.print(f"{out}: {written} interactions of {users} made-up users in {requests} searches", highlight=False)
+    say("synthetic taste on real queries and documents: it shows how things work, not how people are")
+
+
+def _judged(name: str, queries: Path | None, judgments: Path | None, catalog) -> Judged:  # type: ignore[no-untyped-def]
+    if queries is not None and judgments is not None:
+        return read_judged(queries, judgments, catalog)
+    if name not in worlds.NAMES:
+        raise DataError("made-up users need queries with judgments", value=name, remedy="Give --queries and --judgments")
+    return match(worlds.queries(name), worlds.judgments(name), catalog)
+
+
+def _field(one) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    return {name: getattr(one, name) for name in ("path", "kind", "feature", "searched", "filled", "distinct", "examples", "range")}

@@ -1,0 +1,55 @@
+"""`lrerank`: the commands, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+from rich.markup import escape
+
+from lrerank.cli import data, evaluating, models, privacy, ranking, training
+from lrerank.cli.common import aside
+from lrerank.errors import LrerankError
+
+app = typer.Typer(
+    help="Rank documents for a person, see why they stand where they stand, and learn from what is clicked.",
+    epilog='Start with: lrerank rank -p hybrid -c marketplace -i query="trail running shoes"',
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("rank")(ranking.rank)
+app.command("train")(training.train)
+app.command("train-static")(training.train_static_model)
+app.command("evaluate")(evaluating.evaluate)
+app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
+app.add_typer(privacy.app, name="privacy")
+
+
+@app.command("app")
+def open_app() -> None:
+    """Open the workbench in a browser."""
+    from lrerank.ui.start import start
+
+    start(sys.argv[2:])
+
+
+def main() -> NoReturn:
+    """Runs a command. Exit codes: 0 done, 1 interrupted, 2 something the user can mend."""
+    try:
+        app()
+    except LrerankError as error:
+        aside.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`| head`): nothing is wrong. Keep Python from flushing into it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        aside.print("Interrupted.")
+        sys.exit(1)
+    sys.exit(0)

@@ -1,0 +1,179 @@
+"""Interactions of users who do not exist, with real queries and documents: something to train on before one's own log.
+
+Every user has a taste over the values of the catalog's segment field (genres, categories) and as much again that no
+feature shows. A page is the query's judged documents in the order of retrieval; a user examines position k with
+probability 1/k and clicks what is relevant to the query and meets their taste. That is an assumption about people, not
+a measurement of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lrerank.data.catalog import Catalog, CategoricalColumn, ListColumn
+from lrerank.errors import DataError
+from lrerank.pipeline import Pipeline
+from lrerank.store import Store
+from lrerank.types import BoolArray, Candidates, Interaction, IntArray
+from simulators.click_models.pbm import PBM, power_law_examination
+from simulators.impressions import feedback
+from simulators.preferences import Preferences, category_indicators, draw_preferences, list_indicators
+from simulators.sessions import sessions
+
+_START = 1_767_225_600.0  # 2026-01-01: the same seed gives the same file in any year
+
+
+@dataclass(frozen=True)
+class Population:
+    """Users with tastes over a catalog, and what is relevant to whom.
+
+    Attributes:
+        preferences: the truth, which no policy may see.
+        users: [users] ids.
+        grades: query_id → (rows, grades) of its judged documents.
+        queries: query_id, query.
+    """
+
+    catalog: Catalog
+    queries: pd.DataFrame
+    grades: dict[str, tuple[IntArray, IntArray]]
+    preferences: Preferences
+    users: list[str]
+
+    def relevant(self, user: int, query_id: str) -> BoolArray:
+        """[judged] whether each judged document of a query is relevant to it and to this user's taste."""
+        rows, grades = self.grades[query_id]
+        return self.preferences.true_relevance(np.array([user]), rows[None, :], grades[None, :])[0]
+
+
+def populate(
+    catalog: Catalog, queries: pd.DataFrame, judgments: pd.DataFrame, *, users: int, seed: int, hidden_share: float = 0.5
+) -> Population:
+    """Draws users with tastes.
+
+    Args:
+        queries: query_id, query.
+        judgments: query_id, doc_id, grade.
+        users: how many.
+        seed: of everything.
+        hidden_share: share of taste that no feature shows.
+
+    Raises:
+        DataError: the catalog names no field that taste could be about.
+    """
+    path = catalog.segment_path
+    column = catalog.column(path) if path else None
+    if isinstance(column, ListColumn):
+        values = list_indicators(column.offsets, column.codes, len(column.vocabulary))
+    elif isinstance(column, CategoricalColumn):
+        values = category_indicators(column.codes, len(column.vocabulary))
+    else:
+        raise DataError(
+            f"catalog {catalog.name!r} has no field for taste to be about",
+            path="segment",
+            value=path,
+            remedy="Name a categorical or list field as `segment` in its card",
+        )
+    preferences = draw_preferences(np.random.default_rng([seed, 1]), values, users, hidden_share=hidden_share)
+    rows = np.array([catalog.row_of[document_id] for document_id in judgments["doc_id"]], np.int64)
+    grades = judgments["grade"].to_numpy().astype(np.int64)
+    members = judgments.groupby("query_id", sort=False).indices
+    judged = {str(query_id): (rows[own], grades[own]) for query_id, own in members.items()}
+    return Population(catalog, queries, judged, preferences, [f"user-{number:05d}" for number in range(users)])
+
+
+def interactions(
+    population: Population,
+    *,
+    requests: int,
+    seed: int,
+    store: Store | None = None,
+    pipeline: Pipeline | None = None,
+    slots: int = 10,
+    days: float = 28.0,
+    purchase_probability: float = 0.1,
+) -> Iterator[Interaction]:
+    """What happens when these users search: an impression per page, then its clicks and purchases.
+
+    Args:
+        requests: pages.
+        seed: of arrivals and of all luck.
+        pipeline: orders the judged documents; hybrid search by default.
+        slots: documents on a page.
+        days: over which they come.
+        purchase_probability: once clicked.
+    """
+    catalog, texts = population.catalog, population.queries["query"].tolist()
+    query_ids = population.queries["query_id"].tolist()
+    hybrid = {"stage_type": "filter", "stage_id": "hybrid_search", "parameters": {"query": "{{INPUT.query}}"}}
+    ranker = pipeline or Pipeline.from_json([hybrid])
+    arrivals = sessions(
+        np.random.default_rng([seed, 2]), requests, len(population.users), len(texts), start=_START, days=days
+    )
+    pages: dict[int, IntArray] = {}
+    shown = np.full((requests, slots), -1, np.int64)
+    truth = np.zeros((requests, slots), np.int64)
+    for request, query in enumerate(arrivals.query.tolist()):
+        rows, grades = population.grades[query_ids[query]]
+        if query not in pages:
+            judged = Candidates(np.sort(rows), np.zeros(len(rows)))
+            ranking = ranker.run({"query": texts[query]}, catalog=catalog, store=store, candidates=judged, rng=0)
+            pages[query] = ranking.candidates.rows[:slots]
+        page = pages[query]
+        grade_of = dict(zip(rows.tolist(), grades.tolist(), strict=True))
+        shown[request, : len(page)] = page
+        truth[request, : len(page)] = [grade_of[row] for row in page.tolist()]
+    attractive = population.preferences.true_relevance(arrivals.user, shown, truth).astype(np.float64)
+    users_did = feedback(
+        PBM(power_law_examination(slots)),
+        shown,
+        attractive,
+        arrivals.request,
+        replicate=seed,
+        purchase_probability=purchase_probability,
+    )
+    for request in range(requests):
+        user_id, query = population.users[int(arrivals.user[request])], texts[int(arrivals.query[request])]
+        moment, request_id = float(arrivals.timestamp[request]), f"r{seed}-{request:07d}"
+        page = shown[request][shown[request] >= 0]
+        yield Interaction(
+            "impression",
+            user_id,
+            None,
+            moment,
+            query=query,
+            request_id=request_id,
+            interaction_id=f"{request_id}:impression",
+            shown=[catalog.ids[row] for row in page.tolist()],
+            propensities=[1.0] * len(page),
+        )
+        for kind, happened, delay in (("click", users_did.clicks, 5.0), ("purchase", users_did.purchases, 120.0)):
+            for slot in np.flatnonzero(happened[request]).tolist():
+                yield Interaction(
+                    kind,
+                    user_id,
+                    catalog.ids[int(shown[request, slot])],
+                    moment + delay * (slot + 1),
+                    query=query,
+                    position=slot + 1,
+                    request_id=request_id,
+                    interaction_id=f"{request_id}:{kind}:{slot + 1}",
+                )
+
+
+def to_json(one: Interaction) -> dict[str, object]:
+    """An interaction in the contract's terms, without what is empty."""
+    found: dict[str, object] = {
+        name: getattr(one, name)
+        for name in (
+            *("interaction_type", "user_id", "document_id", "query", "position", "timestamp", "request_id"),
+            *("interaction_id", "propensity"),
+        )
+    }
+    if one.shown:
+        found |= {"shown": list(one.shown), "propensities": list(one.propensities)}
+    return {name: value for name, value in found.items() if value is not None}
