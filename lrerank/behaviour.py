@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrerank.engagement import Engagement
 from lrerank.features import CatalogFeatures
@@ -79,15 +80,15 @@ class Behaviour:
             rows = np.array([row for row, _ in known], np.int64)
             positions = None if first is None else np.array([first + place for _, place in known], np.int64)
             self.show(interaction.user_id, rows, positions, interaction.timestamp)
-        elif interaction.document_id in row_of:
-            row = row_of[interaction.document_id]
+        elif (row := row_of.get(interaction.document_id or "")) is not None:
             kind, position = interaction.interaction_type, interaction.position
             self.engage(kind, interaction.user_id, row, position, interaction.timestamp, request_id)
 
     def forget(self, user_id: str) -> None:
         self.profiles.pop(user_id, None)
 
-    def _classes(self, rows: IntArray, timestamp: float):  # type: ignore[no-untyped-def]
+    def _classes(self, rows: IntArray, timestamp: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """([k, T], [k, T]) terms, and values that are 0 where a term stands for no class: what taste is about."""
         terms, values = self._features.at(rows, timestamp)
         return terms, values * self._features.is_class[terms]
 

@@ -46,7 +46,10 @@ def revive(version: ModelVersion, catalog: Catalog) -> LearnedReranker:
     """
     if version.kind != "learned":
         raise DataError(
-            f"{version.reference} is a static model", path="model_id", value=version.model_id, remedy="Use it as the `model` of rerank"
+            f"{version.reference} is a static model",
+            path="model_id",
+            value=version.model_id,
+            remedy="Use it as the `model` of rerank",
         )
     settings = json.loads(version.read("settings.json"))
     schema = FeatureSchema.from_json(settings["schema"])

@@ -34,8 +34,17 @@ CONTEXT = "context."
 MOST_LIST_VALUES = 12
 MOST_WORDS = 8
 
-_AGES = (("1h", 3600.0), ("1d", 86400.0), ("3d", 3 * 86400.0), ("1w", 7 * 86400.0))
-_AGES += (("1m", 30 * 86400.0), ("3m", 91 * 86400.0), ("1y", 365 * 86400.0), ("5y", 5 * 365 * 86400.0))
+_DAY = 86400.0
+_AGES = (
+    ("1h", _DAY / 24),
+    ("1d", _DAY),
+    ("3d", 3 * _DAY),
+    ("1w", 7 * _DAY),
+    ("1m", 30 * _DAY),
+    ("3m", 91 * _DAY),
+    ("1y", 365 * _DAY),
+    ("5y", 5 * 365 * _DAY),
+)
 _AGE_EDGES = np.array([edge for _, edge in _AGES])
 _AGE_NAMES = [f"<{name}" for name, _ in _AGES] + [">=5y"]
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -100,7 +109,11 @@ class FeatureSchema:
 
 
 def fit_schema(
-    catalog: Catalog, features: Sequence[str] | Literal["auto"] = "auto", *, incoming: bool = True, user_side: bool = True
+    catalog: Catalog,
+    features: Sequence[str] | Literal["auto"] = "auto",
+    *,
+    incoming: bool = True,
+    user_side: bool = True,
 ) -> tuple[FeatureSchema, tuple[str, ...]]:
     """The schema for these features, and the paths that mean nothing here (reported once, not an error).
 
@@ -128,7 +141,10 @@ def fit_schema(
     if ignored and len(ignored) == len(features):
         known = ", ".join([field.path for field in catalog.fields] + list(ENGAGEMENT))
         raise DataError(
-            f"catalog {catalog.name!r} has none of these features", path="features", value=list(features), remedy=f"It has {known}"
+            f"catalog {catalog.name!r} has none of these features",
+            path="features",
+            value=list(features),
+            remedy=f"It has {known}",
         )
     schema = FeatureSchema(tuple(specs_by_path.values()), tuple(engagement), tuple(context), incoming, user_side)
     return schema, tuple(ignored)
@@ -174,7 +190,9 @@ class CatalogFeatures:
         self._term_of: dict[str, int] = {"": 0}
         blocks = [self._encode(spec) for spec in schema.specs]
         widths = [terms.shape[1] for terms, _ in blocks]
-        self.starts: IntArray = np.concatenate(([0], np.cumsum(widths)[:-1])).astype(np.int64) if widths else np.zeros(0, np.int64)
+        self.starts: IntArray = (
+            np.concatenate(([0], np.cumsum(widths)[:-1])).astype(np.int64) if widths else np.zeros(0, np.int64)
+        )
         empty = np.zeros((len(catalog), 0))
         self.terms: NDArray[np.int32] = np.hstack([empty.astype(np.int32), *(terms for terms, _ in blocks)])
         self.values: NDArray[np.float32] = np.hstack([empty.astype(np.float32), *(values for _, values in blocks)])
@@ -193,7 +211,7 @@ class CatalogFeatures:
             age = np.maximum(timestamp - column.values[rows], 0.0)
             known = np.isfinite(age)
             age_class = np.searchsorted(_AGE_EDGES, np.where(known, age, 0.0), side="right")
-            values[:, start] = np.where(known, np.log1p(np.where(known, age, 0.0) / 86400.0) / log(1000.0), 0.0)
+            values[:, start] = np.where(known, np.log1p(np.where(known, age, 0.0) / _DAY) / log(1000.0), 0.0)
             terms[:, start + 1] = np.where(known, self._term_of[f"{spec.key}={_AGE_NAMES[0]}"] + age_class, 0)
             values[:, start + 1] = known
         return terms, values
@@ -230,7 +248,9 @@ class CatalogFeatures:
                 terms[:, 0] = term_of_code[codes]
                 values[:, 0] = codes >= 0
             case BooleanColumn(values=flags):
-                term_of_flag = np.array([self._term(f"{spec.key}={flag}") for flag in ("false", "true")] + [0], np.int32)
+                term_of_flag = np.array(
+                    [self._term(f"{spec.key}={flag}") for flag in ("false", "true")] + [0], np.int32
+                )
                 terms[:, 0] = term_of_flag[flags]
                 values[:, 0] = flags >= 0
             case ListColumn(offsets=offsets, codes=codes, vocabulary=vocabulary):

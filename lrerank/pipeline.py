@@ -151,7 +151,9 @@ class Pipeline:
         """
         found = _parse(source)
         if not isinstance(found, Sequence) or isinstance(found, str | bytes) or not found:
-            raise PipelineError("a pipeline is a list of at least one stage", value=found, remedy='Write [{"stage_type": …}]')
+            raise PipelineError(
+                "a pipeline is a list of at least one stage", value=found, remedy='Write [{"stage_type": …}]'
+            )
         stages, parameters = [], []
         for position, entry in enumerate(found):
             stage, own = _read_stage(entry, f"[{position}]")
@@ -178,7 +180,9 @@ class Pipeline:
             return cls.from_json(shipped[str(name_or_path)])
         if not Path(name_or_path).is_file():
             names = ", ".join(shipped) or "none"
-            raise PipelineError("no such pipeline", value=str(name_or_path), remedy=f"Give a file; shipped for {catalog!r}: {names}")
+            raise PipelineError(
+                "no such pipeline", value=str(name_or_path), remedy=f"Give a file; shipped for {catalog!r}: {names}"
+            )
         return cls.from_json(Path(name_or_path))
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -280,12 +284,16 @@ class Pipeline:
         shown = {document.document_id: place for place, document in enumerate(ranking.documents)}
         for document_id in (*clicks, *purchases):
             if document_id not in shown:
-                raise InputError("this ranking did not show the document", value=document_id, remedy="Log what was shown")
+                raise InputError(
+                    "this ranking did not show the document", value=document_id, remedy="Log what was shown"
+                )
         impression = ranking.impression()
         if impression is None or ranking.details is None or ranking.details.reranker is None:
             return False
         when = max(ranking.request.timestamp, timestamp or 0.0)
-        kinds = [("click", item) for item in dict.fromkeys(clicks)] + [("purchase", item) for item in dict.fromkeys(purchases)]
+        kinds = [("click", item) for item in dict.fromkeys(clicks)] + [
+            ("purchase", item) for item in dict.fromkeys(purchases)
+        ]
         outcomes = [
             Interaction(
                 interaction_type=kind,
@@ -330,7 +338,9 @@ def _parse(source: str | Path | Sequence[Any]) -> Any:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise PipelineError(f"the pipeline can't be read: {error}", path=origin, remedy="Give a JSON file") from None
+            raise PipelineError(
+                f"the pipeline can't be read: {error}", path=origin, remedy="Give a JSON file"
+            ) from None
     else:
         return source
     try:
@@ -347,11 +357,16 @@ def _read_stage(entry: Any, path: str) -> tuple[Stage[Any], Mapping[str, Any]]:
         raise PipelineError("unknown key", path=path, value=unknown[0], remedy=f"A stage has {', '.join(_KEYS)}")
     stage_id = entry.get("stage_id")
     if not isinstance(stage_id, str) or stage_id not in STAGES:
-        raise PipelineError("unknown stage", path=f"{path}.stage_id", value=stage_id, remedy=f"Use one of {', '.join(STAGES)}")
+        raise PipelineError(
+            "unknown stage", path=f"{path}.stage_id", value=stage_id, remedy=f"Use one of {', '.join(STAGES)}"
+        )
     kind = STAGES[stage_id]
     if entry.get("stage_type") != kind.stage_type:
         raise PipelineError(
-            f"{stage_id} has another type", path=f"{path}.stage_type", value=entry.get("stage_type"), remedy=f'Use "{kind.stage_type}"'
+            f"{stage_id} has another type",
+            path=f"{path}.stage_type",
+            value=entry.get("stage_type"),
+            remedy=f'Use "{kind.stage_type}"',
         )
     parameters = entry.get("parameters", {})
     if not isinstance(parameters, Mapping):
@@ -372,7 +387,12 @@ def _refusal(error: ValidationError, path: str, kind: type[LrerankError]) -> Lre
     if first["type"] == "missing":
         return kind("this parameter is required", path=where, remedy="Add it")
     if first["type"] == "extra_forbidden":
-        return kind("unknown parameter", path=where, value=first["input"], remedy="Remove it, or see the stage's list of parameters")
+        return kind(
+            "unknown parameter",
+            path=where,
+            value=first["input"],
+            remedy="Remove it, or see the stage's list of parameters",
+        )
     allowed, _, _ = message.partition(" [")
     return kind("not allowed", path=where, value=first["input"], remedy=allowed)
 
@@ -397,7 +417,9 @@ def _fill(found: Any, inputs: Mapping[str, Any], path: str, stage_id: str) -> An
     def text(match: re.Match[str]) -> str:
         value = _input(match[1], inputs, path, stage_id)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise InputError(f"{stage_id} needs text for INPUT.{match[1]}", path=path, value=value, remedy="Give a string")
+            raise InputError(
+                f"{stage_id} needs text for INPUT.{match[1]}", path=path, value=value, remedy="Give a string"
+            )
         return str(value)
 
     filled = _TEMPLATE.sub(text, found)
@@ -406,7 +428,9 @@ def _fill(found: Any, inputs: Mapping[str, Any], path: str, stage_id: str) -> An
 
 def _input(name: str, inputs: Mapping[str, Any], path: str, stage_id: str) -> Any:
     if name not in inputs:
-        raise InputError(f"{stage_id} needs the input {name!r}, which the request lacks", path=path, remedy=f"Give {name}=…")
+        raise InputError(
+            f"{stage_id} needs the input {name!r}, which the request lacks", path=path, remedy=f"Give {name}=…"
+        )
     return inputs[name]
 
 

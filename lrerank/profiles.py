@@ -68,7 +68,9 @@ class Profile:
         if self.engaged < 2:
             return "newcomer"
         terms, tastes = self.tastes()
-        known = [(float(taste), named[int(term)]) for term, taste in zip(terms, tastes, strict=True) if int(term) in named]
+        known = [
+            (float(taste), named[int(term)]) for term, taste in zip(terms, tastes, strict=True) if int(term) in named
+        ]
         taste, name = max(known, default=(0.0, ""))
         return "_".join(name.lower().split()) + "_enthusiast" if taste >= _ENTHUSIAST else "generalist"
 

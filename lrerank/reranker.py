@@ -140,7 +140,9 @@ class LearnedReranker:
             shared[f"activity={_activity(profile)}"] = 1.0
             starts = self.features.starts
             match = tastes[terms] * crossed
-            plain.append(np.add.reduceat(match, starts, axis=1) if len(starts) else np.zeros((len(rows), 0), np.float32))
+            plain.append(
+                np.add.reduceat(match, starts, axis=1) if len(starts) else np.zeros((len(rows), 0), np.float32)
+            )
         if schema.incoming:
             plain.append(incoming)
         names = list(shared)
@@ -182,7 +184,9 @@ class LearnedReranker:
         own[:, :fields] += scored.plain[:, engagement : engagement + fields]
         rest = scored.plain[:, engagement + fields :]
         raw = np.hstack([own, scored.plain[:, :engagement], rest[:, : len(INCOMING) if schema.incoming else 0]])
-        names = [spec.path for spec in schema.specs] + list(schema.engagement) + list(INCOMING if schema.incoming else ())
+        names = (
+            [spec.path for spec in schema.specs] + list(schema.engagement) + list(INCOMING if schema.incoming else ())
+        )
         base = scored.base + (float(rest[0, -1]) if self.position_feature else 0.0)
         return Contributions(names, len(schema.specs) + engagement, raw, base)
 
@@ -216,7 +220,9 @@ class LearnedReranker:
         shared = "shared " + render(SHARED, [escape(name) for name in block.shared_names], block.shared_values.tolist())
         documents = []
         for candidate, position in zip(chosen, positions, strict=True):
-            crossed = render(CROSSED, [self._escaped[t] for t in block.terms[candidate]], block.crossed[candidate].tolist())
+            crossed = render(
+                CROSSED, [self._escaped[t] for t in block.terms[candidate]], block.crossed[candidate].tolist()
+            )
             plain = render(PLAIN, self._escaped_plain, block.plain[candidate].tolist())
             placed = f" {_position(position)}" if self.position_feature and position is not None else ""
             documents.append(f"{crossed} {plain}{placed}")

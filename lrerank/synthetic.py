@@ -51,7 +51,13 @@ class Population:
 
 
 def populate(
-    catalog: Catalog, queries: pd.DataFrame, judgments: pd.DataFrame, *, users: int, seed: int, hidden_share: float = 0.5
+    catalog: Catalog,
+    queries: pd.DataFrame,
+    judgments: pd.DataFrame,
+    *,
+    users: int,
+    seed: int,
+    hidden_share: float = 0.5,
 ) -> Population:
     """Draws users with tastes.
 

@@ -174,7 +174,9 @@ def shown_lists(interactions: Sequence[Interaction], catalog: Catalog) -> tuple[
         if owner is None:
             left_out["engagements with documents that were not shown"] += 1
             continue
-        owner.outcomes.append((max(each.timestamp, owner.timestamp), each.interaction_type, int(np.flatnonzero(owner.rows == row)[0])))
+        owner.outcomes.append(
+            (max(each.timestamp, owner.timestamp), each.interaction_type, int(np.flatnonzero(owner.rows == row)[0]))
+        )
     return [one for one in sorted(lists.values(), key=lambda one: one.timestamp) if len(one.rows)], left_out
 
 
@@ -190,7 +192,9 @@ def sample_negatives(
         pool, _ = incoming.of(each.query)
         others = pool[pool != row]
         drawn = rng.choice(others, size=min(count, len(others)), replace=False)
-        one = ShownList(f"sampled-{number}", each.user_id, each.query, each.timestamp, each.context, np.append(row, drawn), None)
+        one = ShownList(
+            f"sampled-{number}", each.user_id, each.query, each.timestamp, each.context, np.append(row, drawn), None
+        )
         one.outcomes.append((each.timestamp, each.interaction_type, 0))
         lists.append(one)
     return lists
@@ -306,7 +310,9 @@ class TrainingRun:
             self.lists, self.left_out = shown_lists(interactions, catalog)
         if not self.lists:
             reasons = "; ".join(f"{count} {reason}" for reason, count in self.left_out.items()) or "the file is empty"
-            raise DataError(f"nothing to learn from: {reasons}", path=source, remedy=f"Check that it is about {catalog.name!r}")
+            raise DataError(
+                f"nothing to learn from: {reasons}", path=source, remedy=f"Check that it is about {catalog.name!r}"
+            )
         self.progress = Progress(total=len(self.lists))
         self._features = CatalogFeatures(catalog, schema)
         position_feature = self.options.position_feature and any(one.positions is not None for one in self.lists)
@@ -451,7 +457,9 @@ def _digest(settings: Sequence[Any], lists: Sequence[ShownList]) -> str:
     """What a checkpoint must agree with to be gone on from."""
     digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
     for one in lists:
-        digest.update(repr((one.request_id, one.user_id, one.query, one.timestamp, one.outcomes)).encode("utf-8", "replace"))
+        digest.update(
+            repr((one.request_id, one.user_id, one.query, one.timestamp, one.outcomes)).encode("utf-8", "replace")
+        )
         digest.update(one.rows.tobytes())
         digest.update(b"" if one.positions is None else one.positions.tobytes())
     return digest.hexdigest()

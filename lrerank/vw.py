@@ -230,13 +230,16 @@ class VWModel:
     def predict(self, shared: str, documents: Sequence[str]) -> FloatArray:
         """[n] values as VW itself predicts them: slow, the oracle of `score`. Not for a bag."""
         examples = [self._parse(shared), *(self._parse(line) for line in documents)]
-        predicted = dict(self._workspace.predict_multi_ex_one(examples))
+        scores: Any = self._workspace.predict_multi_ex_one(examples)
+        predicted = dict(scores)
         return -np.array([predicted[position] for position in range(len(documents))])
 
     def check_finite(self) -> None:
         """Raises ModelDamagedError if any weight is NaN or infinite."""
         if not np.isfinite(self._weights).all():
-            raise ModelDamagedError("the model holds weights that are not finite", remedy="Go back to an earlier version")
+            raise ModelDamagedError(
+                "the model holds weights that are not finite", remedy="Go back to an earlier version"
+            )
 
     def save(self) -> bytes:
         """A model file that VW's own command line loads (`-i FILE`)."""
@@ -250,7 +253,9 @@ class VWModel:
 
 def escape(name: str) -> str:
     """A feature name that VW reads as one name, reversibly: percent-encodes `%`, `|`, `:`, blanks, control characters."""
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")), name)
+    return _UNSAFE.sub(
+        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")), name
+    )
 
 
 def unescape(name: str) -> str:
@@ -261,7 +266,9 @@ def render(namespace: str, names: Sequence[str], values: Sequence[float]) -> str
     """One namespace as VW's text: names already escaped, values finite; what is 0 is left out."""
     # Nine digits bring a float32 back exactly.
     return f"|{namespace} " + " ".join(
-        f"{name}:{value:.9g}" if value != 1.0 else name for name, value in zip(names, values, strict=True) if value != 0.0
+        f"{name}:{value:.9g}" if value != 1.0 else name
+        for name, value in zip(names, values, strict=True)
+        if value != 0.0
     )
 
 

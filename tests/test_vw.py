@@ -29,14 +29,21 @@ from lrerank.vw import (
 )
 
 USER = [f"likes.genre={name}" for name in ("drama", "war film", "sci:fi", "a|b")] + ["age"]
-DOCUMENT = [f"genre={name}" for name in ("drama", "war film", "sci:fi", "a|b")] + ["price", "price=10..20", "50 %", "é=ß"]
+DOCUMENT = [f"genre={name}" for name in ("drama", "war film", "sci:fi", "a|b")] + [
+    "price",
+    "price=10..20",
+    "50 %",
+    "é=ß",
+]
 REQUEST = ["incoming.score", "incoming.rank", "match.genre"]
 
 
 def _draw(rng: np.random.Generator, documents: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Feature values with gaps: most places of a bag are empty."""
     user = (rng.random(len(USER)) * (rng.random(len(USER)) < 0.7)).astype(np.float32)
-    own = (rng.normal(size=(documents, len(DOCUMENT))) * (rng.random((documents, len(DOCUMENT))) < 0.5)).astype(np.float32)
+    own = (rng.normal(size=(documents, len(DOCUMENT))) * (rng.random((documents, len(DOCUMENT))) < 0.5)).astype(
+        np.float32
+    )
     return user, own, rng.random((documents, len(REQUEST))).astype(np.float32)
 
 

@@ -23,7 +23,9 @@ from lrerank.store import Store
 
 CatalogOption = Annotated[
     str,
-    typer.Option("--catalog", "-c", help="marketplace, news, movies, or a CSV, Parquet or JSON lines file.", show_default=False),
+    typer.Option(
+        "--catalog", "-c", help="marketplace, news, movies, or a CSV, Parquet or JSON lines file.", show_default=False
+    ),
 ]
 CardOption = Annotated[
     Path | None, typer.Option("--card", help="How to read the catalog file; by default <file>.card.toml beside it.")
@@ -54,7 +56,9 @@ def read_inputs(pairs: Sequence[str] | None) -> dict[str, str]:
     for pair in pairs or ():
         name, separator, value = pair.partition("=")
         if not separator or not name:
-            raise InputError("an input is written NAME=VALUE", path="--input", value=pair, remedy='Write --input query="trail shoes"')
+            raise InputError(
+                "an input is written NAME=VALUE", path="--input", value=pair, remedy='Write --input query="trail shoes"'
+            )
         inputs[name] = value
     return inputs
 
@@ -65,7 +69,9 @@ def print_json(found: Any) -> None:
     sys.stdout.write("\n")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), title: str | None = None) -> None:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), title: str | None = None
+) -> None:
     """A table; the columns named in `right` hold numbers."""
     drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:

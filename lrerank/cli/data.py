@@ -9,14 +9,27 @@ from typing import Annotated
 
 import typer
 
-from lrerank.cli.common import CardOption, CatalogOption, JsonOption, console, key_values, open_catalog, print_json, progress, say, table
+from lrerank.cli.common import (
+    CardOption,
+    CatalogOption,
+    JsonOption,
+    console,
+    key_values,
+    open_catalog,
+    print_json,
+    progress,
+    say,
+    table,
+)
 from lrerank.data import registry, worlds
 from lrerank.data.describing import describe
 from lrerank.data.judgment_files import Judged, match, read_judged
 from lrerank.errors import DataError
 from lrerank.store import Store
 
-app = typer.Typer(help="Catalogs and public data sets: list, show, fetch, and interactions to try things with.", no_args_is_help=True)
+app = typer.Typer(
+    help="Catalogs and public data sets: list, show, fetch, and interactions to try things with.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -25,7 +38,15 @@ def list_data(as_json: JsonOption = False) -> None:
     folder = Store().data
     cards = registry.list_datasets()
     rows = [[name, "built in", worlds.catalog(name).title, ""] for name in worlds.NAMES]
-    rows += [[card.name or "", "fetched" if (folder / (card.name or "")).is_dir() else "not fetched", card.title, card.licence] for card in cards]
+    rows += [
+        [
+            card.name or "",
+            "fetched" if (folder / (card.name or "")).is_dir() else "not fetched",
+            card.title,
+            card.licence,
+        ]
+        for card in cards
+    ]
     if as_json:
         print_json([dict(zip(("name", "state", "title", "licence"), row, strict=True)) for row in rows])
     else:
@@ -53,16 +74,31 @@ def show(
         print_json({"name": catalog.name, "documents": len(catalog), "fields": [_field(one) for one in fields]})
         return
     rows = [
-        [one.path, one.kind, "yes" if one.feature else "no", "yes" if one.searched else "", f"{one.filled:.0%}", str(one.distinct), one.range or ", ".join(one.examples)]
+        [
+            one.path,
+            one.kind,
+            "yes" if one.feature else "no",
+            "yes" if one.searched else "",
+            f"{one.filled:.0%}",
+            str(one.distinct),
+            one.range or ", ".join(one.examples),
+        ]
         for one in fields
     ]
-    table(["field", "kind", "feature", "searched", "filled", "distinct", "values"], rows, right=("filled", "distinct"), title=f"{catalog.name}: {len(catalog)} documents")
+    table(
+        ["field", "kind", "feature", "searched", "filled", "distinct", "values"],
+        rows,
+        right=("filled", "distinct"),
+        title=f"{catalog.name}: {len(catalog)} documents",
+    )
 
 
 @app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="A public data set.")],
-    from_folder: Annotated[Path | None, typer.Option("--from", help="Take a local copy instead of downloading.")] = None,
+    from_folder: Annotated[
+        Path | None, typer.Option("--from", help="Take a local copy instead of downloading.")
+    ] = None,
 ) -> None:
     """Fetch a public data set; what does not match its checksums is refused."""
     fetched = registry.fetch(name, Store().data, from_folder)
@@ -112,9 +148,14 @@ def _judged(name: str, queries: Path | None, judgments: Path | None, catalog) ->
     if queries is not None and judgments is not None:
         return read_judged(queries, judgments, catalog)
     if name not in worlds.NAMES:
-        raise DataError("made-up users need queries with judgments", value=name, remedy="Give --queries and --judgments")
+        raise DataError(
+            "made-up users need queries with judgments", value=name, remedy="Give --queries and --judgments"
+        )
     return match(worlds.queries(name), worlds.judgments(name), catalog)
 
 
 def _field(one) -> dict[str, object]:  # type: ignore[no-untyped-def]
-    return {name: getattr(one, name) for name in ("path", "kind", "feature", "searched", "filled", "distinct", "examples", "range")}
+    return {
+        name: getattr(one, name)
+        for name in ("path", "kind", "feature", "searched", "filled", "distinct", "examples", "range")
+    }

@@ -30,13 +30,19 @@ from lrerank.store import Store
 
 def evaluate(
     pipeline: Annotated[
-        list[str], typer.Option("--pipeline", "-p", help="A JSON file or a shipped name; give two to compare them.", show_default=False)
+        list[str],
+        typer.Option(
+            "--pipeline", "-p", help="A JSON file or a shipped name; give two to compare them.", show_default=False
+        ),
     ],
     catalog: CatalogOption,
-    queries: Annotated[Path, typer.Option("--queries", help="query_id, query and, best, query_group.", show_default=False)],
+    queries: Annotated[
+        Path, typer.Option("--queries", help="query_id, query and, best, query_group.", show_default=False)
+    ],
     judgments: Annotated[Path, typer.Option("--judgments", help="query_id, doc_id, grade.", show_default=False)],
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="ndcg@10, mrr, map, precision@5, recall@10; as often as needed.")
+        list[str] | None,
+        typer.Option("--metric", help="ndcg@10, mrr, map, precision@5, recall@10; as often as needed."),
     ] = None,
     inputs: InputsOption = None,
     card: CardOption = None,
@@ -89,7 +95,11 @@ def evaluate(
                     for name, result in zip(pipeline, found, strict=True)
                 ],
                 "differences": [
-                    {"pipeline": name, "minus": pipeline[0], **{label: _difference(found[0], result, label) for label in labels}}
+                    {
+                        "pipeline": name,
+                        "minus": pipeline[0],
+                        **{label: _difference(found[0], result, label) for label in labels},
+                    }
                     for name, result in zip(pipeline[1:], found[1:], strict=True)
                 ],
             }
@@ -106,12 +116,23 @@ def evaluate(
     for name, result in zip(pipeline[1:], found[1:], strict=True):
         differences = [result.minus(found[0], label) for label in labels]
         rows = [[label, f"{each.value:+.4f}", interval(each)] for label, each in zip(labels, differences, strict=True)]
-        table(["metric", "difference", "95 % interval, paired"], rows, right=("difference",), title=f"{name} minus {pipeline[0]}")
+        table(
+            ["metric", "difference", "95 % interval, paired"],
+            rows,
+            right=("difference",),
+            title=f"{name} minus {pipeline[0]}",
+        )
 
 
 def _json(result: Evaluation, label: str) -> dict[str, object]:
     estimate = result.metrics[label]
-    return {"mean": estimate.value, "low": estimate.low, "high": estimate.high, "groups": estimate.groups, "note": estimate.note}
+    return {
+        "mean": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "groups": estimate.groups,
+        "note": estimate.note,
+    }
 
 
 def _difference(base: Evaluation, result: Evaluation, label: str) -> dict[str, object]:

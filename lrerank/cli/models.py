@@ -18,7 +18,17 @@ def list_models(as_json: JsonOption = False) -> None:
     registry = Store().models
     current = [registry.current(model_id) for model_id in registry.ids()]
     if as_json:
-        print_json([{"model": one.reference, "kind": one.kind, "created": one.card["created"], "catalog": one.card.get("catalog")} for one in current])
+        print_json(
+            [
+                {
+                    "model": one.reference,
+                    "kind": one.kind,
+                    "created": one.card["created"],
+                    "catalog": one.card.get("catalog"),
+                }
+                for one in current
+            ]
+        )
         return
     if not current:
         console.print("No models yet: train one with lrerank train or lrerank train-static.", highlight=False)

@@ -21,7 +21,11 @@ UserArgument = Annotated[str, typer.Argument(help="The user's id as requests car
 def opt_out(user_id: UserArgument) -> None:
     """Stop logging and personalizing for a user; what is logged already is no longer looked at."""
     Store().log.opt_out(user_id)
-    console.print(f"{user_id} is opted out. Their logged interactions stay unseen; erase removes them.", highlight=False, markup=False)
+    console.print(
+        f"{user_id} is opted out. Their logged interactions stay unseen; erase removes them.",
+        highlight=False,
+        markup=False,
+    )
 
 
 @app.command("opt-in")
@@ -45,7 +49,9 @@ def erase(user_id: UserArgument, yes: YesOption = False, as_json: JsonOption = F
 
 @app.command()
 def retention(
-    days: Annotated[float | None, typer.Argument(help="Days to keep interactions; leave out to see the setting.")] = None,
+    days: Annotated[
+        float | None, typer.Argument(help="Days to keep interactions; leave out to see the setting.")
+    ] = None,
     forever: Annotated[bool, typer.Option("--forever", help="Keep them without limit.")] = False,
 ) -> None:
     """See or set how long interactions are kept."""
@@ -53,7 +59,10 @@ def retention(
     if forever or days is not None:
         log.set_retention(None if forever else days)
     kept = log.retention()
-    console.print("Interactions are kept " + ("forever." if kept is None else f"for {kept:g} days; run expire regularly."), highlight=False)
+    console.print(
+        "Interactions are kept " + ("forever." if kept is None else f"for {kept:g} days; run expire regularly."),
+        highlight=False,
+    )
 
 
 @app.command()

@@ -24,12 +24,16 @@ from lrerank.store import Store
 
 
 def rank(
-    pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="A JSON file, or the name of a shipped one.", show_default=False)],
+    pipeline: Annotated[
+        str, typer.Option("--pipeline", "-p", help="A JSON file, or the name of a shipped one.", show_default=False)
+    ],
     catalog: CatalogOption,
     inputs: InputsOption = None,
     context: Annotated[
         list[str] | None,
-        typer.Option("--context", help="What is known of the moment: device=mobile, as often as needed.", metavar="NAME=VALUE"),
+        typer.Option(
+            "--context", help="What is known of the moment: device=mobile, as often as needed.", metavar="NAME=VALUE"
+        ),
     ] = None,
     card: CardOption = None,
     seed: Annotated[int | None, typer.Option(help="Draws the same exploration again.")] = None,
@@ -116,7 +120,10 @@ def _print_explanations(ranking: Ranking) -> None:
     rows = []
     for slot, entry in enumerate(found, start=1):
         parts = sorted(entry["contributions"].items(), key=lambda part: -abs(part[1]))[:5]
-        told = ", ".join(f"{name.rsplit('.', 1)[-1] if not name.startswith('incoming') else name} {amount:+.3f}" for name, amount in parts)
+        told = ", ".join(
+            f"{name.rsplit('.', 1)[-1] if not name.startswith('incoming') else name} {amount:+.3f}"
+            for name, amount in parts
+        )
         total = float(np.sum(list(entry["contributions"].values())))
         explored = "explored" if entry["explored"] else ""
         rows.append([str(slot), entry["document_id"], f"{total:+.3f}", told, f"{entry['propensity']:.4f}", explored])

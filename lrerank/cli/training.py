@@ -24,13 +24,17 @@ from lrerank.store import Store
 from lrerank.training import TrainingOptions, TrainingRun, log_interactions
 from lrerank.vw import LearnerOptions
 
-ModelOption = Annotated[str, typer.Option("--model-id", "-m", help="The model to train; a new version is published.", show_default=False)]
+ModelOption = Annotated[
+    str, typer.Option("--model-id", "-m", help="The model to train; a new version is published.", show_default=False)
+]
 
 
 def train(
     model_id: ModelOption,
     catalog: CatalogOption,
-    interactions: Annotated[Path, typer.Option("--interactions", help="JSON lines, CSV or Parquet.", show_default=False)],
+    interactions: Annotated[
+        Path, typer.Option("--interactions", help="JSON lines, CSV or Parquet.", show_default=False)
+    ],
     pipeline: Annotated[
         str | None,
         typer.Option("--pipeline", "-p", help="Where the model will work: its features, and the stages before it."),
@@ -38,12 +42,16 @@ def train(
     card: CardOption = None,
     sampled_negatives: Annotated[
         int | None,
-        typer.Option(help="For files with clicks only: take so many candidates beside each click as not clicked.", min=1),
+        typer.Option(
+            help="For files with clicks only: take so many candidates beside each click as not clicked.", min=1
+        ),
     ] = None,
     position_feature: Annotated[
         bool, typer.Option(help="Learn with the position as a feature, so that what is on top is not taken for liked.")
     ] = True,
-    learning_rate: Annotated[float, typer.Option(help="Vowpal Wabbit's learning rate.")] = LearnerOptions().learning_rate,
+    learning_rate: Annotated[
+        float, typer.Option(help="Vowpal Wabbit's learning rate.")
+    ] = LearnerOptions().learning_rate,
     log: Annotated[bool, typer.Option(help="Also log the interactions, so that profiles know these users.")] = True,
     seed: Annotated[int, typer.Option(help="Of sampled negatives and bootstraps.")] = 0,
     as_json: JsonOption = False,
@@ -106,7 +114,9 @@ def train(
 def train_static_model(
     model_id: ModelOption,
     catalog: CatalogOption,
-    queries: Annotated[Path, typer.Option("--queries", help="query_id, query and, best, query_group.", show_default=False)],
+    queries: Annotated[
+        Path, typer.Option("--queries", help="query_id, query and, best, query_group.", show_default=False)
+    ],
     judgments: Annotated[Path, typer.Option("--judgments", help="query_id, doc_id, grade.", show_default=False)],
     card: CardOption = None,
     seed: Annotated[int, typer.Option(help="Of the model and of the split that measures it.")] = 0,
