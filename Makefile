@@ -24,7 +24,7 @@ lint: setup-dev ## Check style, types and import contracts
 	$(BIN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 bench: setup-dev ## Measure latency and quality (minutes)
-	$(BIN) -m benchmarks
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
 
 clean: ## Remove the environment, caches and builds
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -136,6 +139,36 @@ def test_streamlit_reads_the_configuration_that_is_packaged(installed: Path, hos
         path=installed,
     )
     assert answer.stdout.splitlines()[-1:] == ["127.0.0.1 False ['localhost', '127.0.0.1'] viewer"], answer.stderr
+
+
+def test_the_app_starts_from_the_wheel_and_only_listens_on_this_machine(installed: Path, hostile: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--server.headless=true", f"--server.port={port}"]
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-c", "import sys; from lrerank.ui.start import start; start(sys.argv[1:])", *options],
+        cwd=hostile,
+        env={"PYTHONPATH": str(installed), "HOME": str(hostile)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        # Start-up takes a second; a minute is for a machine that is busy with other things.
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as answer:
+                    health = answer.read()
+                break
+            except OSError:
+                assert server.poll() is None, "the server has ended"
+                time.sleep(0.1)
+        assert health == b"ok"
+    finally:
+        server.terminate()
+        output, _ = server.communicate(timeout=30)
+    assert f"server started on 127.0.0.1:{port}" in output
 
 
 def test_a_checkout_started_with_its_app_has_the_same_configuration() -> None:
