@@ -216,20 +216,21 @@ class CatalogFeatures:
             values[:, start + 1] = known
         return terms, values
 
-    def label(self, field: int, row: int, term: int, timestamp: float) -> str:
-        """How people read a feature of a document: `category:shoes`, `price:24.99`, `genres:drama`."""
+    def label(self, field: int, row: int, term: int) -> str:
+        """How people read a feature of a document: `category:shoes`, `price:24.99`, `genres:drama`, `added:<1w`.
+
+        Args:
+            field: which of the schema's fields.
+            row: the document.
+            term: for lists, text and dates, the term that speaks for the field.
+        """
         spec = self.schema.specs[field]
-        if spec.kind in ("list", "text") or (spec.kind == "date" and term):
-            shown: object = self.names[term].partition("=")[2]
-        else:
-            shown = self.catalog.value(spec.path, row)
-        match shown:
-            case bool():
-                return f"{spec.name}:{str(shown).lower()}"
-            case float():
-                return f"{spec.name}:{shown:.6g}"
-            case _:
-                return f"{spec.name}:{shown}"
+        if spec.kind in ("list", "text", "date"):
+            return f"{spec.name}:{self.names[term].partition('=')[2] or 'none'}"
+        shown = self.catalog.value(spec.path, row)
+        if isinstance(shown, bool):
+            return f"{spec.name}:{str(shown).lower()}"
+        return f"{spec.name}:{shown:.6g}" if isinstance(shown, float) else f"{spec.name}:{shown or 'none'}"
 
     def _term(self, name: str) -> int:
         known = self._term_of.get(name)

@@ -59,19 +59,17 @@ class Profile:
         expected = np.array([self.expected.get(term, 0.0) for term in terms])
         return np.array(terms, np.int32), np.log((clicks + _SHRINKAGE) / (expected + _SHRINKAGE)).astype(np.float32)
 
-    def segment(self, named: Mapping[int, str]) -> str:
+    def segment(self, named: Mapping[int, str], terms: IntArray32, tastes: NDArray[np.float32]) -> str:
         """A name from behaviour alone: `newcomer`, `generalist`, or the class most clicked beyond expectation.
 
         Args:
             named: term → the value's name, for the terms of the catalog's segment field.
+            terms, tastes: from `tastes`.
         """
         if self.engaged < 2:
             return "newcomer"
-        terms, tastes = self.tastes()
-        known = [
-            (float(taste), named[int(term)]) for term, taste in zip(terms, tastes, strict=True) if int(term) in named
-        ]
-        taste, name = max(known, default=(0.0, ""))
+        known = zip(terms.tolist(), tastes.tolist(), strict=True)
+        taste, name = max(((taste, named[term]) for term, taste in known if term in named), default=(0.0, ""))
         return "_".join(name.lower().split()) + "_enthusiast" if taste >= _ENTHUSIAST else "generalist"
 
 

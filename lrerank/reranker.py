@@ -130,8 +130,8 @@ class LearnedReranker:
             profile = self.behaviour.profiles.get(user_id) if user_id is not None else None
             tastes = self._no_tastes
             if profile is not None:
-                segment = profile.segment(self.behaviour.segment_names)
                 known, strength = profile.tastes()
+                segment = profile.segment(self.behaviour.segment_names, known, strength)
                 tastes = tastes.copy()
                 tastes[known] = strength
                 for term, taste in strongest(known, strength):
@@ -190,21 +190,19 @@ class LearnedReranker:
         base = scored.base + (float(rest[0, -1]) if self.position_feature else 0.0)
         return Contributions(names, len(schema.specs) + engagement, raw, base)
 
-    def label(self, feature: int, block: Block, judged: Judged, candidate: int, row: int, timestamp: float) -> str:
+    def label(self, feature: int, block: Block, judged: Judged, candidate: int, row: int) -> str:
         """How people read one document feature of one candidate: `category:shoes`, `click_through_rate:0.31`."""
         specs = self.features.schema.specs
         if feature >= len(specs):
             name = self.features.schema.engagement[feature - len(specs)]
             rate = self.behaviour.engagement.rate(name, row)
             return f"{name.rsplit('.', 1)[-1]}:{'none yet' if rate is None else format(rate, '.3g')}"
-        start = int(self.features.starts[feature])
-        places = slice(start, start + specs[feature].width)
-        # Of a list, the value that lifts most speaks for the field; of a date its age class does.
-        strongest_place = int(np.argmax(judged.scored.crossed[candidate, places]))
-        if specs[feature].kind == "date":
-            strongest_place = 1
-        term = int(block.terms[candidate, places][strongest_place])
-        return self.features.label(feature, row, term, timestamp)
+        start, spec = int(self.features.starts[feature]), specs[feature]
+        # Of a list, the value that lifts most speaks for the field; of a date, its age class.
+        place = start + 1 if spec.kind == "date" else start
+        if spec.kind in ("list", "text"):
+            place = start + int(np.argmax(judged.scored.crossed[candidate, start : start + spec.width]))
+        return self.features.label(feature, row, int(block.terms[candidate, place]))
 
     def position_effects(self, positions: IntArray) -> FloatArray:
         """[k] what showing a document at these 1-based positions instead of the first adds to its predicted reward."""

@@ -66,7 +66,7 @@ def test_taste_is_learned_and_named(reranker: LearnedReranker) -> None:
         assert sum(catalog.value("metadata.category", int(rows[place])) == liked for place in best) >= 4
         contributions = reranker.explain(judged)
         own = top_features(contributions.centred[best, : contributions.documents_own], 3)
-        told = reranker.label(own[0][0], block, judged, int(best[0]), int(rows[best[0]]), LATER)
+        told = reranker.label(own[0][0], block, judged, int(best[0]), int(rows[best[0]]))
         assert told == f"category:{liked}"
         assert block.segment == "_".join(liked.split()) + "_enthusiast"
 

@@ -54,7 +54,7 @@ def evaluate(
     Each query's judged documents are the candidates. Intervals are over query groups, since near-duplicate queries
     are not independent.
 
-    lrerank evaluate -p hybrid -c movies --queries queries.parquet --judgments judgments.parquet
+    lrerank evaluate -p search -c movies --queries queries.parquet --judgments judgments.parquet
     """
     store = Store()
     documents = open_catalog(catalog, card, store)

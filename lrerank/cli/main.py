@@ -15,7 +15,7 @@ from lrerank.errors import LrerankError
 
 app = typer.Typer(
     help="Rank documents for a person, see why they stand where they stand, and learn from what is clicked.",
-    epilog='Start with: lrerank rank -p hybrid -c marketplace -i query="trail running shoes"',
+    epilog='Start with: lrerank rank -p search -c marketplace -i query="trail running shoes"',
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -188,7 +188,7 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
             open_places[chosen] = False
         reasons = [
             [
-                reranker.label(feature, block, judged, int(chosen), int(candidates.rows[chosen]), request.timestamp)
+                reranker.label(feature, block, judged, int(chosen), int(candidates.rows[chosen]))
                 for feature in features
             ]
             for chosen, features in zip(
