@@ -69,7 +69,7 @@ def main() -> None:
         for _ in run:
             pass
         run.publish()
-        log_interactions(store, logged)
+        log_interactions(store, catalog, logged)
         texts = population.queries["query"].tolist()
         search = Pipeline.from_json([SEARCH])
         found: dict[str, Candidates] = {}

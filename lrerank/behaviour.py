@@ -70,8 +70,11 @@ class Behaviour:
             profile.click(terms[0], values[0])
 
     def observe(self, interaction: Interaction) -> None:
-        """Takes in one interaction; documents that the catalog lacks are passed over."""
-        row_of = self._features.catalog.row_of
+        """Takes in one interaction; those of other catalogs, and documents that this one lacks, are passed over."""
+        catalog = self._features.catalog
+        if interaction.catalog not in (None, catalog.name):
+            return
+        row_of = catalog.row_of
         request_id = interaction.request_id or ""
         if interaction.interaction_type == "impression":
             shown = list(interaction.shown) or [interaction.document_id or ""]

@@ -14,7 +14,7 @@ from lrerank.types import Interaction
 
 COLUMNS = (
     "interaction_type, user_id, document_id, timestamp, query, position, request_id, interaction_id, features, "
-    "context, shown, propensity, propensities, model_version, experiment_arm"
+    "context, shown, propensity, propensities, model_version, experiment_arm, catalog"
 )
 
 # Later than this (the year 5138) a timestamp is in milliseconds, and every age and rate from it would be wrong.
@@ -39,6 +39,7 @@ class Impression:
         propensities: one per document shown, or none at all.
         model_version: `id@3`.
         experiment_arm: of an experiment, if any.
+        catalog: whose documents were shown.
     """
 
     request_id: str
@@ -51,6 +52,7 @@ class Impression:
     propensities: Sequence[float] = ()
     model_version: str | None = None
     experiment_arm: str | None = None
+    catalog: str | None = None
 
     def interaction(self) -> Interaction:
         """The same without the record; its id follows from the request's, so that it is stored once."""
@@ -67,6 +69,7 @@ class Impression:
             propensities=self.propensities,
             model_version=self.model_version,
             experiment_arm=self.experiment_arm,
+            catalog=self.catalog,
         )
 
 
@@ -113,6 +116,7 @@ def encode(item: Interaction | Impression, path: str) -> tuple[list[Any], str | 
         json_text(chances) if chances else None,
         _optional_text(item.model_version, f"{path}.model_version"),
         _optional_text(item.experiment_arm, f"{path}.experiment_arm"),
+        _optional_text(item.catalog, f"{path}.catalog"),
     ]
     return values, None
 
@@ -167,6 +171,7 @@ def decode_impression(row: Sequence[Any], record: str | None) -> Impression:
         listed.propensities,
         listed.model_version,
         listed.experiment_arm,
+        listed.catalog,
     )
 
 

@@ -47,7 +47,8 @@ CREATE TABLE interactions (
     propensity REAL,
     propensities TEXT,
     model_version TEXT,
-    experiment_arm TEXT
+    experiment_arm TEXT,
+    catalog TEXT
 );
 CREATE UNIQUE INDEX by_id ON interactions (organisation, interaction_id);
 CREATE INDEX by_time ON interactions (organisation, timestamp);

@@ -66,6 +66,7 @@ class Ranking:
     """What a pipeline returns.
 
     Attributes:
+        catalog: name of the catalog.
         documents: best first.
         trace: one entry per stage.
         notes: sentences for the user, each once: features ignored, who ranked instead.
@@ -74,6 +75,7 @@ class Ranking:
     """
 
     request: Request
+    catalog: str
     documents: Sequence[RankedDocument]
     trace: Sequence[StageTrace]
     notes: Sequence[str]
@@ -110,6 +112,7 @@ class Ranking:
             context=self.request.context,
             propensities=details.propensities.tolist(),
             model_version=details.model,
+            catalog=self.catalog,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -255,7 +258,7 @@ class Pipeline:
         if details is not None and details.fallback:
             notes[details.fallback] = None
         documents = _documents(catalog, going, details)
-        return Ranking(request, documents, trace, list(notes), going, details)
+        return Ranking(request, catalog.name, documents, trace, list(notes), going, details)
 
     def learn(
         self,
@@ -306,6 +309,7 @@ class Pipeline:
                 interaction_id=f"{kind}:{impression.request_id}:{item}",
                 propensity=impression.propensities[shown[item]],
                 model_version=impression.model_version,
+                catalog=impression.catalog,
             )
             for kind, item in kinds
         ]

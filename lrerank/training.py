@@ -469,7 +469,7 @@ def _iso(timestamp: float) -> str:
     return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds")
 
 
-def log_interactions(store: Store, interactions: Sequence[Interaction]) -> AppendResult:
+def log_interactions(store: Store, catalog: Catalog, interactions: Sequence[Interaction]) -> AppendResult:
     """Puts a file's interactions into the log, where profiles come from; doing it again adds nothing.
 
     Equal rows of a file are separate events: each gets an id from its content and its occurrence.
@@ -478,7 +478,8 @@ def log_interactions(store: Store, interactions: Sequence[Interaction]) -> Appen
     total = AppendResult(0, 0, 0)
     for start in range(0, len(interactions), _LOG_BATCH):
         batch = []
-        for each in interactions[start : start + _LOG_BATCH]:
+        for found in interactions[start : start + _LOG_BATCH]:
+            each = replace(found, catalog=catalog.name)
             if each.interaction_id is None:
                 first = store.log.content_id(each)
                 each = replace(each, interaction_id=store.log.content_id(each, seen[first]))

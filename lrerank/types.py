@@ -74,7 +74,7 @@ class Interaction:
     """One thing a user did, or was shown, in the terms of the stage contract.
 
     `shown` marks a whole list at once: an `impression` with the ids of the documents from slot 1 on.
-    A missing propensity stays missing.
+    A missing propensity stays missing. `catalog` says which documents the ids mean: those of other catalogs may be alike.
     """
 
     interaction_type: str
@@ -92,3 +92,4 @@ class Interaction:
     propensities: Sequence[float] = ()
     model_version: str | None = None
     experiment_arm: str | None = None
+    catalog: str | None = None

@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> Store:
     for _ in run:
         pass
     run.publish()
-    log_interactions(store, interactions)
+    log_interactions(store, small_catalog(), interactions)
     return store
 
 
@@ -320,5 +320,5 @@ def fuzz_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     for _ in run:
         pass
     run.publish()
-    log_interactions(store, interactions)
+    log_interactions(store, small_catalog(), interactions)
     return store

@@ -91,7 +91,7 @@ def train(
         for state in run:
             if state.done % 100 == 0 or state.done == state.total:
                 bar.update(task, completed=state.done, note=f"loss {state.loss:.4f}")
-    logged = log_interactions(store, found) if log else None
+    logged = log_interactions(store, documents, found) if log else None
     version = run.publish()
     if as_json:
         print_json(
