@@ -1,0 +1,1 @@
+"""Catalogs and logs: readers, validation, the registry of public data sets, the built-in worlds."""
