@@ -150,5 +150,10 @@ class Deployment:
         return _Allowed(np.repeat(used, [spec.width for spec in schema.specs]), plain, context, tuple(ignored))
 
 
+def deploy(version: ModelVersion, catalog: Catalog) -> Deployment:
+    """A version ready to work, knowing nobody until it has caught up with a log."""
+    return Deployment(revive(version, catalog), version.reference)
+
+
 def _context_name(term: str) -> str:
     return term.removeprefix(CONTEXT).partition("=")[0]
