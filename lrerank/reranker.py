@@ -164,7 +164,10 @@ class LearnedReranker:
         """[n] personalization_score: the calibrated probability of engagement, strictly increasing in the value."""
         if self._link is None or self._link[0] != self.links.seen:
             self._link = self.links.seen, self.links.link()
-        return self._link[1](values)
+        # Multiples of 2^-48: differences and sums of such scores are exact, so score + boost is the best one's score to
+        # the last bit, and the order by that sum holds.
+        scores: FloatArray = np.round(self._link[1](values) * 2.0**48) / 2.0**48
+        return scores
 
     def draw(
         self, judged: Judged, incoming: FloatArray, slots: int, exploration: Exploration, rng: np.random.Generator

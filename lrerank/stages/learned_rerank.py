@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,7 +184,7 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
         open_places = np.ones(len(scores), bool)
         for slot, chosen in enumerate(slate.order):
             if slate.explored[slot]:
-                boosts[slot] = _boost(float(scores[open_places].max()), float(scores[chosen]))
+                boosts[slot] = scores[open_places].max() - scores[chosen]
             open_places[chosen] = False
         reasons = [
             [
@@ -273,15 +272,6 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
         )
         note = f"learned_rerank ran out of its {parameters.timeout_ms:g} ms; the incoming order came back"
         return Outcome(kept, (note,), details)
-
-
-def _boost(best: float, score: float) -> float:
-    """best − score, rounded such that score + boost is best to the last bit: the order by their sum must hold."""
-    boost = best - score
-    for near in (boost, math.nextafter(boost, math.inf), math.nextafter(boost, 0.0)):
-        if score + near == best:
-            return near
-    return boost
 
 
 class _Deadline:
