@@ -31,6 +31,7 @@ _FIELDS = {
     "propensities",
     "model_version",
     "experiment_arm",
+    "catalog",
 }
 _SAME_TYPE = {"conversion": "purchase"}
 
@@ -108,6 +109,7 @@ def _interaction(record: Mapping[str, Any], place: str, received: float) -> Inte
         propensities=propensities,
         model_version=_id(record, "model_version", place),
         experiment_arm=_id(record, "experiment_arm", place),
+        catalog=_id(record, "catalog", place),
     )
 
 

@@ -46,7 +46,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     if isinstance(value, Decimal):
-        return float(value)
+        # A signalling NaN refuses to become a float.
+        return math.nan if value.is_nan() else float(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, dict):
