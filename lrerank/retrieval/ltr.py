@@ -51,6 +51,7 @@ class LtrModel:
         Raises:
             DataError: the catalog lacks what the model was trained on.
         """
+        self.spec.check(catalog)
         if not len(rows):
             return np.zeros(0)
         features = FeatureMaker(self.spec, catalog, index).matrix(query, rows)

@@ -22,8 +22,10 @@ def words(text: str) -> list[str]:
 
     Scripts without spaces come back as runs of their characters.
     """
-    decomposed = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", text).casefold())
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    plain = _APOSTROPHES.sub("", text).casefold()
+    if not plain.isascii():
+        decomposed = unicodedata.normalize("NFKD", plain)
+        plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     return [_ROMAN.get(word, word) for word in _WORD.findall(plain)]
 
 
