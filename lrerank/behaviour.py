@@ -7,7 +7,6 @@ exactly what was known at that moment. It lives in memory; the log is what persi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +26,14 @@ class Behaviour:
     Attributes:
         engagement: counts of documents and positions.
         profiles: user id → aggregates.
-        segment_names: term → value, of the field that names segments.
+        segment_terms: the terms of the field that names segments.
     """
 
     def __init__(self, features: CatalogFeatures) -> None:
         self._features = features
         self.engagement = Engagement(len(features.catalog))
         self.profiles: dict[str, Profile] = {}
-        self.segment_names = _segment_names(features)
+        self.segment_terms = _segment_terms(features)
         # A second click on the same document of the same page is the same engagement.
         self._clicked: OrderedDict[tuple[str, str, int, str], None] = OrderedDict()
 
@@ -87,8 +86,10 @@ class Behaviour:
             kind, position = interaction.interaction_type, interaction.position
             self.engage(kind, interaction.user_id, row, position, interaction.timestamp, request_id)
 
-    def forget(self, user_id: str) -> None:
-        self.profiles.pop(user_id, None)
+    def segment(self, user_id: str) -> str:
+        """What the user's behaviour so far suggests; see `Profile.segment`."""
+        profile = self.profiles.get(user_id, Profile())
+        return profile.segment(self.segment_terms, self._features.names, profile.tastes()[1])
 
     def _classes(self, rows: IntArray, timestamp: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """([k, T], [k, T]) terms, and values that are 0 where a term stands for no class: what taste is about."""
@@ -96,9 +97,11 @@ class Behaviour:
         return terms, values * self._features.is_class[terms]
 
 
-def _segment_names(features: CatalogFeatures) -> Mapping[int, str]:
+def _segment_terms(features: CatalogFeatures) -> range:
+    """The terms of the field that names segments; a field's terms stand side by side."""
     path = features.catalog.segment_path
     key = next((spec.key for spec in features.schema.specs if spec.path == path), None)
     if key is None:
-        return {}
-    return {term: name.partition("=")[2] for term, name in enumerate(features.names) if name.startswith(f"{key}=")}
+        return range(0)
+    terms = [term for term, name in enumerate(features.names) if name.startswith(f"{key}=")]
+    return range(terms[0], terms[-1] + 1) if terms else range(0)

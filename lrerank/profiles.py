@@ -8,14 +8,14 @@ once and one lucky click does not count for much.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrerank.types import FloatArray
+from lrerank.types import FloatArray, IntArray
 
 IntArray32: TypeAlias = NDArray[np.int32]
 
@@ -31,46 +31,67 @@ class Profile:
     Attributes:
         impressions: lists shown to the user.
         engaged: their clicks and purchases; what ends the cold start.
-        clicks, expected: term → clicks, and those expected of an average user.
+        terms: [m] the terms met so far, ascending.
+        clicks, expected: [m] clicks per term, and those expected of an average user.
     """
 
     impressions: int = 0
     engaged: int = 0
-    clicks: dict[int, float] = field(default_factory=dict)
-    expected: dict[int, float] = field(default_factory=dict)
+    terms: IntArray32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    clicks: FloatArray = field(default_factory=lambda: np.zeros(0))
+    expected: FloatArray = field(default_factory=lambda: np.zeros(0))
 
-    def show(self, terms: NDArray[np.int32], values: NDArray[np.float32], expected: FloatArray) -> None:
+    def show(self, terms: IntArray32, values: NDArray[np.float32], expected: FloatArray) -> None:
         """Counts documents shown: [k, T] terms and values (0 where a term stands for no class), [k] expected clicks."""
         self.impressions += 1
-        _add(self.expected, terms.ravel(), (values * expected[:, None].astype(np.float32)).ravel())
+        places, sums = self._places(terms.ravel(), (values * expected[:, None]).ravel())
+        self.expected[places] += sums
 
-    def click(self, terms: NDArray[np.int32], values: NDArray[np.float32]) -> None:
+    def click(self, terms: IntArray32, values: NDArray[np.float32]) -> None:
         """Counts a click on a document of these [T] terms."""
         self.engaged += 1
-        _add(self.clicks, terms, values)
+        places, sums = self._places(terms, values.astype(np.float64))
+        self.clicks[places] += sums
 
     def purchase(self) -> None:
         self.engaged += 1
 
     def tastes(self) -> tuple[IntArray32, NDArray[np.float32]]:
         """([m] terms, [m] taste): above 0 where the user clicks that class more than the average user."""
-        terms = sorted(self.clicks.keys() | self.expected.keys())
-        clicks = np.array([self.clicks.get(term, 0.0) for term in terms])
-        expected = np.array([self.expected.get(term, 0.0) for term in terms])
-        return np.array(terms, np.int32), np.log((clicks + _SHRINKAGE) / (expected + _SHRINKAGE)).astype(np.float32)
+        return self.terms, np.log((self.clicks + _SHRINKAGE) / (self.expected + _SHRINKAGE)).astype(np.float32)
 
-    def segment(self, named: Mapping[int, str], terms: IntArray32, tastes: NDArray[np.float32]) -> str:
+    def _places(self, terms: IntArray32, amounts: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Where the terms with an amount stand, made room for where they are new, and the sum of their amounts."""
+        used = amounts != 0
+        wanted, which = np.unique(terms[used], return_inverse=True)
+        sums = np.bincount(which, amounts[used], minlength=len(wanted))
+        places = np.searchsorted(self.terms, wanted)
+        new = places == len(self.terms)
+        new[~new] = self.terms[places[~new]] != wanted[~new]
+        if new.any():
+            self.clicks = np.insert(self.clicks, places[new], 0.0)
+            self.expected = np.insert(self.expected, places[new], 0.0)
+            self.terms = np.insert(self.terms, places[new], wanted[new])
+            places = np.searchsorted(self.terms, wanted)
+        return places, sums
+
+    def segment(self, candidates: range, names: Sequence[str], tastes: NDArray[np.float32]) -> str:
         """A name from behaviour alone: `newcomer`, `generalist`, or the class most clicked beyond expectation.
 
         Args:
-            named: term → the value's name, for the terms of the catalog's segment field.
-            terms, tastes: from `tastes`.
+            candidates: the terms of the field that names segments.
+            names: [vocabulary] names of terms, `category=shoes`.
+            tastes: [m] from `tastes`.
         """
         if self.engaged < 2:
             return "newcomer"
-        known = zip(terms.tolist(), tastes.tolist(), strict=True)
-        taste, name = max(((taste, named[term]) for term, taste in known if term in named), default=(0.0, ""))
-        return "_".join(name.lower().split()) + "_enthusiast" if taste >= _ENTHUSIAST else "generalist"
+        first, end = np.searchsorted(self.terms, (candidates.start, candidates.stop))
+        if first == end:
+            return "generalist"
+        best = int(first + np.argmax(tastes[first:end]))
+        if tastes[best] < _ENTHUSIAST:
+            return "generalist"
+        return "_".join(names[self.terms[best]].partition("=")[2].lower().split()) + "_enthusiast"
 
 
 def strongest(terms: IntArray32, tastes: NDArray[np.float32]) -> list[tuple[int, float]]:
@@ -78,8 +99,3 @@ def strongest(terms: IntArray32, tastes: NDArray[np.float32]) -> list[tuple[int,
     order = np.argsort(-np.abs(tastes), kind="stable")[:_MOST_TASTES]
     return [(int(terms[place]), float(tastes[place])) for place in order if tastes[place] != 0.0]
 
-
-def _add(totals: dict[int, float], terms: IntArray32, amounts: NDArray[np.float32]) -> None:
-    for place in np.flatnonzero(amounts):
-        term = int(terms[place])
-        totals[term] = totals.get(term, 0.0) + float(amounts[place])

@@ -131,7 +131,7 @@ class LearnedReranker:
             tastes = self._no_tastes
             if profile is not None:
                 known, strength = profile.tastes()
-                segment = profile.segment(self.behaviour.segment_names, known, strength)
+                segment = profile.segment(self.behaviour.segment_terms, self.features.names, strength)
                 tastes = tastes.copy()
                 tastes[known] = strength
                 for term, taste in strongest(known, strength):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 
 from lrerank.cli.common import (
     CardOption,
@@ -16,6 +17,7 @@ from lrerank.cli.common import (
     print_json,
     progress,
     say,
+    table,
 )
 from lrerank.data.interaction_files import read_interactions
 from lrerank.data.judgment_files import read_judged
@@ -126,6 +128,7 @@ def train_static_model(
 
     lrerank train-static -m movie_ltr -c movies --queries queries.parquet --judgments judgments.parquet
     """
+    from lrerank.retrieval.index import text_index
     from lrerank.training_static import train_static
 
     store = Store()
@@ -133,4 +136,31 @@ def train_static_model(
     judged = read_judged(queries, judgments, documents)
     for note in judged.notes:
         say(note)
-    raise NotImplementedError((train_static, seed, as_json, model_id))
+    index = text_index(documents, store.indexes, documents.indexes["default"])
+    with progress() as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total, note="")
+            bar.update(tasks[what], completed=done)
+
+        trained = train_static(documents, index, judged.queries, judged.judgments, seed, tell)
+    card_of_model = {
+        "catalog": documents.name,
+        "trained_on": {"source": f"{queries.name}, {judgments.name}"},
+        **trained.report,
+    }
+    version = store.models.publish(model_id, "static", trained.files, card_of_model)
+    if as_json:
+        print_json({"model": version.reference, "card": dict(version.card)})
+        return
+    validation = trained.report.get("validation")
+    console.print(
+        f"{version.reference}: learned {trained.report['judgments']} judgments of {trained.report['queries']} queries",
+        highlight=False,
+    )
+    if validation:
+        rows = [[name, f"{validation[name]:.4f}"] for name in ("ltr", "lexical", "bm25") if validation[name] is not None]
+        title = f"{validation['metric']} on {validation['queries']} queries of groups that a first fit had not seen"
+        table(["ranked by", "mean"], rows, right=("mean",), title=title)
