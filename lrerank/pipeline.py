@@ -316,7 +316,8 @@ class Pipeline:
         if not (store or Store()).log.append([impression, *outcomes]).added:
             return False
         engaged = [float(document_id in clicks or document_id in purchases) for document_id in impression.shown]
-        ranking.details.reranker.learn(impression.record["shared"], impression.record["documents"], engaged)
+        values = impression.record["values"]
+        ranking.details.reranker.learn(impression.record["shared"], impression.record["documents"], engaged, values)
         return True
 
     def _filled(self, position: int, inputs: Mapping[str, Any]) -> Parameters:

@@ -229,9 +229,20 @@ class LearnedReranker:
             documents.append(f"{crossed} {plain}{placed}")
         return shared, documents
 
-    def learn(self, shared: str, documents: Sequence[str], rewards: Sequence[float]) -> None:
-        """Learns one shown list from its frozen lines and what came of each document."""
+    def learn(
+        self, shared: str, documents: Sequence[str], rewards: Sequence[float], values: FloatArray | None = None
+    ) -> None:
+        """Learns one shown list from its frozen lines and what came of each document.
+
+        Args:
+            shared, documents: from `lines`.
+            rewards: [k].
+            values: [k] what the model said of these documents when they were shown; they calibrate its probabilities.
+                None where another stage ranked.
+        """
         self.model.learn(shared, documents, rewards)
+        if values is not None:
+            self.links.add(values, np.array([float(reward > 0) for reward in rewards]))
 
 
 def _incoming(scores: FloatArray) -> Float32Array:

@@ -1,20 +1,21 @@
 """Interactions of users who do not exist, with real queries and documents: something to train on before one's own log.
 
-Every user has a taste over the values of the catalog's segment field (genres, categories) and as much again that no
-feature shows. A page is the query's judged documents in the order of retrieval; a user examines position k with
+Every user has a taste over classes of the catalog's features (genres, brands, colours, price classes) and as much again
+that no feature shows. A page is the query's judged documents in the order of retrieval; a user examines position k with
 probability 1/k and clicks what is relevant to the query and meets their taste. That is an assumption about people, not
 a measurement of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from lrerank.data.catalog import Catalog, CategoricalColumn, ListColumn
+from lrerank.data.catalog import BooleanColumn, Catalog, CategoricalColumn, Column, ListColumn, NumericColumn
 from lrerank.errors import DataError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
@@ -24,6 +25,7 @@ from simulators.impressions import feedback
 from simulators.preferences import Preferences, category_indicators, draw_preferences, list_indicators
 from simulators.sessions import sessions
 
+_MOST_CLASSES = 120
 _START = 1_767_225_600.0  # 2026-01-01: the same seed gives the same file in any year
 
 
@@ -47,7 +49,8 @@ class Population:
     def relevant(self, user: int, query_id: str) -> BoolArray:
         """[judged] whether each judged document of a query is relevant to it and to this user's taste."""
         rows, grades = self.grades[query_id]
-        return self.preferences.true_relevance(np.array([user]), rows[None, :], grades[None, :])[0]
+        relevant: BoolArray = self.preferences.true_relevance(np.array([user]), rows[None, :], grades[None, :])[0]
+        return relevant
 
 
 def populate(
@@ -58,6 +61,7 @@ def populate(
     users: int,
     seed: int,
     hidden_share: float = 0.5,
+    fields: Sequence[str] | None = None,
 ) -> Population:
     """Draws users with tastes.
 
@@ -67,29 +71,53 @@ def populate(
         users: how many.
         seed: of everything.
         hidden_share: share of taste that no feature shows.
+        fields: paths of the fields that the visible part is about; every categorical, list, boolean and numeric
+            feature of at most 120 values by default (numbers in five classes).
 
     Raises:
-        DataError: the catalog names no field that taste could be about.
+        DataError: there is no field that taste could be about.
     """
-    path = catalog.segment_path
-    column = catalog.column(path) if path else None
-    if isinstance(column, ListColumn):
-        values = list_indicators(column.offsets, column.codes, len(column.vocabulary))
-    elif isinstance(column, CategoricalColumn):
-        values = category_indicators(column.codes, len(column.vocabulary))
-    else:
+    values = [
+        indicators
+        for known in catalog.fields
+        if (known.path in fields if fields is not None else known.feature)
+        and (indicators := _classes(catalog.column(known.path))) is not None
+        and indicators.shape[1] <= _MOST_CLASSES
+    ]
+    if not values:
         raise DataError(
             f"catalog {catalog.name!r} has no field for taste to be about",
-            path="segment",
-            value=path,
-            remedy="Name a categorical or list field as `segment` in its card",
+            path="fields",
+            value=None if fields is None else list(fields),
+            remedy="Taste needs a categorical, list, boolean or numeric field",
         )
-    preferences = draw_preferences(np.random.default_rng([seed, 1]), values, users, hidden_share=hidden_share)
+    rng = np.random.default_rng([seed, 1])
+    preferences = draw_preferences(rng, np.hstack(values), users, hidden_share=hidden_share)
     rows = np.array([catalog.row_of[document_id] for document_id in judgments["doc_id"]], np.int64)
     grades = judgments["grade"].to_numpy().astype(np.int64)
     members = judgments.groupby("query_id", sort=False).indices
     judged = {str(query_id): (rows[own], grades[own]) for query_id, own in members.items()}
     return Population(catalog, queries, judged, preferences, [f"user-{number:05d}" for number in range(users)])
+
+
+def _classes(column: Column) -> NDArray[np.float64] | None:
+    """[documents, classes] indicators of what taste may be about; None where a field has no classes."""
+    match column:
+        case ListColumn(offsets=offsets, codes=codes, vocabulary=vocabulary):
+            return list_indicators(offsets, codes, len(vocabulary))
+        case CategoricalColumn(codes=codes, vocabulary=vocabulary):
+            return category_indicators(codes, len(vocabulary))
+        case BooleanColumn(values=flags):
+            return category_indicators(flags.astype(np.int32), 2)
+        case NumericColumn(values=numbers):
+            known = np.isfinite(numbers)
+            if not known.any():
+                return None
+            edges = np.unique(np.quantile(numbers[known], (0.2, 0.4, 0.6, 0.8)))
+            classes = np.where(known, np.searchsorted(edges, np.where(known, numbers, 0.0), side="right"), -1)
+            return category_indicators(classes.astype(np.int32), len(edges) + 1)
+        case _:
+            return None
 
 
 def interactions(

@@ -30,7 +30,7 @@ from lrerank.models import ModelVersion
 from lrerank.pipeline import Pipeline
 from lrerank.reranker import LearnedReranker
 from lrerank.store import Store
-from lrerank.types import FloatArray, Interaction, IntArray
+from lrerank.types import Candidates, FloatArray, Interaction, IntArray
 from lrerank.vw import LearnerOptions, VWModel
 
 DEFAULT_PIPELINE: Sequence[Mapping[str, Any]] = (
@@ -38,6 +38,8 @@ DEFAULT_PIPELINE: Sequence[Mapping[str, Any]] = (
 )
 _CHECKPOINT_EVERY = 2000
 _LOG_BATCH = 5000
+# Values keep growing while a model learns: old pairs of value and outcome say little of today's values.
+_CALIBRATED_OVER = 10_000
 
 
 def _request_key(each: Interaction) -> tuple[str, ...]:
@@ -203,7 +205,10 @@ def sample_negatives(
 class Incoming:
     """What the stages before the learned one give for each query; worked out once per query."""
 
-    def __init__(self, pipeline: Pipeline, catalog: Catalog, store: Store) -> None:
+    def __init__(
+        self, pipeline: Pipeline, catalog: Catalog, store: Store, pools: Mapping[str, IntArray] | None = None
+    ) -> None:
+        self._pools = pools or {}
         self._before = pipeline.before_learning() or Pipeline.from_json(DEFAULT_PIPELINE)
         self._catalog = catalog
         self._store = store
@@ -213,8 +218,10 @@ class Incoming:
         """([n] rows, [n] scores) of the candidates; empty for a query without words."""
         if query not in self._known:
             if query.strip():
-                inputs = _Inputs({"query": query})
-                going = self._before.run(inputs, catalog=self._catalog, store=self._store, rng=0).candidates
+                inputs, pool = _Inputs({"query": query}), self._pools.get(query)
+                first = None if pool is None else Candidates(pool, np.zeros(len(pool)))
+                ranking = self._before.run(inputs, catalog=self._catalog, store=self._store, rng=0, candidates=first)
+                going = ranking.candidates
                 self._known[query] = going.rows, going.scores
             else:
                 self._known[query] = np.zeros(0, np.int64), np.zeros(0)
@@ -263,6 +270,7 @@ class TrainingRun:
         store: where checkpoints and versions go.
         options: how to learn.
         source: where the interactions come from, for the card.
+        pools: query → rows that retrieval chose from, where that was not the whole catalog.
 
     Raises:
         DataError: no usable interactions; clicks only, unless `sampled_negatives` is set.
@@ -278,6 +286,7 @@ class TrainingRun:
         store: Store | None = None,
         options: TrainingOptions | None = None,
         source: str = "",
+        pools: Mapping[str, IntArray] | None = None,
     ) -> None:
         self.model_id = model_id
         self.store = store or Store()
@@ -293,7 +302,7 @@ class TrainingRun:
             if parameters["exploration"] == "bag":
                 learner = replace(learner, bag=parameters["exploration_parameters"]["bag"])
         schema, self.ignored = fit_schema(catalog, features)
-        self._incoming = Incoming(pipeline, catalog, self.store)
+        self._incoming = Incoming(pipeline, catalog, self.store, pools)
         self.clicks_only = not any(each.interaction_type == "impression" for each in interactions)
         self.left_out: Counter[str] = Counter()
         if self.clicks_only and interactions and self.options.sampled_negatives is not None:
@@ -321,7 +330,7 @@ class TrainingRun:
         saved = self._read_checkpoint()
         self.resumed_at = 0
         self._frozen: dict[int, _Frozen] = {}
-        model, links = VWModel(learner), LinkEstimator()
+        model, links = VWModel(learner), LinkEstimator(half_life=_CALIBRATED_OVER)
         if saved is not None:
             model = VWModel(learner, data=base64.b64decode(saved["model"]))
             links = LinkEstimator.from_json(saved["links"])
@@ -402,8 +411,7 @@ class TrainingRun:
         progress.squared_error += float(((rewards - frozen.placed) ** 2).sum())
         progress.constant_error += float(((rewards - mean) ** 2).sum())
         progress.reward += float(rewards.sum())
-        self.reranker.learn(frozen.shared, frozen.documents, rewards.tolist())
-        self.reranker.links.add(frozen.values, (rewards > 0).astype(np.float64))
+        self.reranker.learn(frozen.shared, frozen.documents, rewards.tolist(), frozen.values)
 
     def _read_checkpoint(self) -> dict[str, Any] | None:
         try:

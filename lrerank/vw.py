@@ -52,15 +52,16 @@ class LearnerOptions:
 
     Attributes:
         bits: log2 of the number of weights; shared among the members of a bag.
-        learning_rate: VW's `--learning_rate`.
-        power_t: VW's `--power_t`, how the rate falls; 0 keeps it constant for worlds that change.
+        learning_rate: VW's `--learning_rate`. Small, because most weights are about few documents: at VW's default of
+            0.5 one click moves them all the way (benchmarks/README.md has the table).
+        power_t: VW's `--power_t`, how fast a weight's own rate falls; 0 keeps it, also for worlds that change.
         bag: bootstrap members; 1 = no bag.
         seed: for the bootstrap.
     """
 
     bits: int = 20
-    learning_rate: float = 0.5
-    power_t: float = 0.5
+    learning_rate: float = 0.01
+    power_t: float = 0.0
     bag: int = 1
     seed: int = 0
 
