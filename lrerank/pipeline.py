@@ -279,7 +279,7 @@ class Pipeline:
             timestamp: of the clicks and purchases; the request's by default.
 
         Returns:
-            Whether anything was logged and learned.
+            Whether it was learned.
 
         Raises:
             InputError: a document that the ranking did not show.
@@ -313,11 +313,17 @@ class Pipeline:
             )
             for kind, item in kinds
         ]
-        if not (store or Store()).log.append([impression, *outcomes]).added:
+        reranker = ranking.details.reranker
+        if reranker.has_learned(impression.request_id):
+            return False
+        logged = (store or Store()).log.append([impression, *outcomes])
+        # Whoever logs a page when it is shown has yet to learn that nothing on it was clicked.
+        if logged.refused_opted_out or (outcomes and not logged.added):
             return False
         engaged = [float(document_id in clicks or document_id in purchases) for document_id in impression.shown]
         values = impression.record["values"]
-        ranking.details.reranker.learn(impression.record["shared"], impression.record["documents"], engaged, values)
+        reranker.learn(impression.record["shared"], impression.record["documents"], engaged, values)
+        reranker.remember(impression.request_id)
         return True
 
     def _filled(self, position: int, inputs: Mapping[str, Any]) -> Parameters:

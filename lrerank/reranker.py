@@ -5,6 +5,7 @@ The stage, training and experiments are thin callers of this one object.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ Int32Array: TypeAlias = NDArray[np.int32]
 Float32Array: TypeAlias = NDArray[np.float32]
 
 INCOMING = ("incoming.score", "incoming.rank")
+_REMEMBERED_PAGES = 100_000
 _LAST_POSITION = 30
 
 
@@ -89,6 +91,7 @@ class LearnedReranker:
         self.behaviour = behaviour
         self.position_feature = position_feature
         self._link: tuple[int, Link] | None = None
+        self._learned: OrderedDict[str, None] = OrderedDict()
         self.index_of_term = model.indices(CROSSED, features.names)
         self._escaped = [escape(name) for name in features.names]
         schema = features.schema
@@ -243,6 +246,16 @@ class LearnedReranker:
         self.model.learn(shared, documents, rewards)
         if values is not None:
             self.links.add(values, np.array([float(reward > 0) for reward in rewards]))
+
+    def has_learned(self, request_id: str) -> bool:
+        """Whether `remember` was told of this page: a page is learned once."""
+        return request_id in self._learned
+
+    def remember(self, request_id: str) -> None:
+        """Notes that a page was learned; the oldest are forgotten."""
+        self._learned[request_id] = None
+        if len(self._learned) > _REMEMBERED_PAGES:
+            self._learned.popitem(last=False)
 
 
 def _incoming(scores: FloatArray) -> Float32Array:

@@ -175,6 +175,31 @@ def test_the_next_request_sees_what_was_learned(store: Store) -> None:
     assert again[top] - np.mean([again[item] for item in rest]) > value[top] - np.mean([value[item] for item in rest])
 
 
+def test_a_page_is_learned_once_whatever_is_said_of_it_later(store: Store) -> None:
+    """A second call with another click would teach all the page's other documents twice."""
+    pipeline = Pipeline.from_json([SEARCH, learned()])
+    ranking = pipeline.run(INPUTS, catalog=small_catalog(), store=store, rng=0, timestamp=NOW + 1e5)
+    first, second = (document.document_id for document in ranking.documents[:2])
+    assert pipeline.learn(ranking, clicks=[first], store=store)
+    weights, logged = ranking.details.reranker.model.save(), store.log.count()
+    assert not pipeline.learn(ranking, clicks=[first, second], store=store)
+    assert ranking.details.reranker.model.save() == weights
+    assert store.log.count() == logged
+
+
+def test_a_page_logged_when_it_was_shown_still_teaches_that_nothing_was_clicked(store: Store) -> None:
+    """Else such a service would learn from clicked pages only, and take every rate for too high."""
+    pipeline = Pipeline.from_json([SEARCH, learned()])
+    ranking = pipeline.run(INPUTS, catalog=small_catalog(), store=store, rng=0, timestamp=NOW + 1e5)
+    store.log.append([ranking.impression()])
+    before = ranking.details.reranker.model.save()
+    assert pipeline.learn(ranking, store=store)
+    after = ranking.details.reranker.model.save()
+    assert after != before
+    assert not pipeline.learn(ranking, store=store)
+    assert ranking.details.reranker.model.save() == after
+
+
 def test_an_impression_keeps_what_was_known(store: Store) -> None:
     ranking = run([SEARCH, learned(exploration_rate=0.5, explore_pool=12)], store, rng=3)
     impression = ranking.impression()
