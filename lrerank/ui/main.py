@@ -1,14 +1,24 @@
-"""The page frame: title and icon; the views stand below it."""
+"""The page frame: title, icon and navigation; the views stand below it."""
 
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 import streamlit as st
+
+from lrerank.errors import LrerankError
 
 
 def main() -> None:
     """Draw the app once; Streamlit calls this again on every interaction."""
     # A local file, because Streamlit would fetch a named icon from another host.
-    st.set_page_config(page_title="lrerank", page_icon=str(files("lrerank.ui") / "assets" / "icon.svg"), layout="wide")
-    st.title("lrerank")
+    icon = str(files("lrerank.ui") / "assets" / "icon.svg")
+    st.set_page_config(page_title="lrerank", page_icon=icon, layout="wide")
+    st.logo(str(files("lrerank.ui") / "assets" / "logo.svg"))
+    views = Path(str(files("lrerank.ui"))) / "views"
+    page = st.navigation([st.Page(views / "rank.py", title="Rank one request", default=True)], position="top")
+    try:
+        page.run()
+    except LrerankError as error:
+        st.error(str(error))

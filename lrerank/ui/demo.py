@@ -1,0 +1,166 @@
+"""The demo store of a built-in world: made-up users and a model trained on them, made once and kept on disk.
+
+It lies beside the user's own models and log and never mixes with them. Every browser session works on a copy of its
+own, so that a click in one window moves nothing in another, and a restart begins where the first start did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from lrerank.data import worlds
+from lrerank.data.catalog import Catalog
+from lrerank.data.load import load_catalog
+from lrerank.files import locked, readable_errors, write_atomically
+from lrerank.pipeline import Pipeline
+from lrerank.store import Store
+from lrerank.synthetic import interactions, populate
+from lrerank.training import TrainingOptions, TrainingRun, log_interactions
+
+MODEL_ID = "demo"
+BEFORE_LEARNING = (
+    {
+        "stage_type": "filter",
+        "stage_id": "hybrid_search",
+        "parameters": {"query": "{{INPUT.query}}", "vector_index": "default", "top_k": 50},
+    },
+    {"stage_type": "sort", "stage_id": "rerank", "parameters": {"model": "lexical", "top_n": 30}},
+)
+
+_USERS_FILE = "users.json"
+# A few seconds of learning: enough for tastes to show, short enough to wait for.
+_USERS, _REQUESTS, _SEED = 40, 1000, 7
+# Raise it when learning changes, so that models of an older kind are made anew.
+_RECIPE = 1
+_WORD = re.compile(r"[\w'&-]+")
+
+Tell = Callable[[str, float], None]
+
+
+class DemoStore(Store):
+    """A working copy of a demo store; the text index, which nobody changes, stays with the original."""
+
+    def __init__(self, home: Path, indexes: Path) -> None:
+        super().__init__(home, organisation="demo")
+        self._indexes = indexes
+
+    @property
+    def indexes(self) -> Path:
+        return self._indexes
+
+
+def queries(world: str) -> list[str]:
+    """Queries of a world that name what it has: one for each thing that is asked for, without misspellings."""
+    return list(_queries(world))
+
+
+def ready(world: str, home: Path | None = None, tell: Tell | None = None) -> Store:
+    """The world's demo store, made if need be. Whoever comes second, also from another process, waits for the first.
+
+    Args:
+        world: marketplace or news.
+        home: where demo stores lie; `demo` in the default store's home.
+        tell: is told what is being done and how much of it is, 0 to 1.
+
+    Raises:
+        StorageError: the folder can't be written.
+    """
+    tell = tell or _silent
+    tell("Reading the catalog", 0.0)
+    catalog = load_catalog(world)
+    folder = (home or Store().home / "demo") / f"{world}-{_recipe(catalog)}"
+    store = Store(folder, organisation="demo")
+    with readable_errors(folder, "the demo"):
+        folder.mkdir(parents=True, exist_ok=True)
+        if MODEL_ID not in store.models.ids():
+            with locked(folder / ".lock"):
+                if MODEL_ID not in store.models.ids():
+                    _make(world, catalog, store, tell)
+    return store
+
+
+def users(store: Store) -> list[str]:
+    """The made-up users of a demo store."""
+    with readable_errors(store.home, "the demo"):
+        found: list[str] = json.loads((store.home / _USERS_FILE).read_bytes())
+    return found
+
+
+def working_copy(store: Store) -> tuple[DemoStore, tempfile.TemporaryDirectory[str]]:
+    """A copy of a demo store to click in, and the folder that holds it, gone when nobody holds that any more."""
+    # Windows can't remove a database that a thread still has open; its own cleaning up gets it.
+    folder = tempfile.TemporaryDirectory(prefix="lrerank-demo-", ignore_cleanup_errors=True)
+    home = Path(folder.name) / "store"
+    with readable_errors(home, "a copy of the demo"):
+        shutil.copytree(store.home, home, ignore=shutil.ignore_patterns("indexes", ".lock"))
+    return DemoStore(home, store.indexes), folder
+
+
+def _make(world: str, catalog: Catalog, store: Store, tell: Tell) -> None:
+    """Made-up users search and click; the log gets it; a model learns it and is published last, as the sign of success."""
+    texts = _queries(world)
+    asked = worlds.queries(world)
+    asked = asked[asked["query"].isin(texts)].drop_duplicates("query")
+    judged = worlds.judgments(world)
+    judged = judged[judged["query_id"].isin(asked["query_id"])]
+    tell("Indexing the catalog's words", 0.05)
+    pipeline = Pipeline.from_json([*BEFORE_LEARNING])
+    pipeline.run({"query": texts[0]}, catalog=catalog, store=store, rng=0)
+    tell("Made-up users search and click", 0.35)
+    population = populate(catalog, asked, judged, users=_USERS, seed=_SEED)
+    happened = list(interactions(population, requests=_REQUESTS, seed=_SEED, store=store))
+    tell("A model learns from their clicks", 0.45)
+    run = TrainingRun(MODEL_ID, catalog, happened, pipeline=pipeline, store=store, source="made-up users")
+    for progress in run:
+        if progress.done % 50 == 0:
+            tell("A model learns from their clicks", 0.45 + 0.5 * progress.done / progress.total)
+    log_interactions(store, catalog, happened)
+    write_atomically(store.home / _USERS_FILE, json.dumps(population.users).encode())
+    run.publish()
+    tell("Done", 1.0)
+
+
+def _silent(what: str, share: float) -> None:
+    """For callers who don't want to be told."""
+
+
+def _recipe(catalog: Catalog) -> str:
+    """Names everything a demo store depends on."""
+    try:
+        release = version("lrerank")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        release = ""
+    parts = [
+        _RECIPE,
+        release,
+        _USERS,
+        _REQUESTS,
+        _SEED,
+        BEFORE_LEARNING,
+        asdict(TrainingOptions()),
+        catalog.fingerprint,
+    ]
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:8]
+
+
+@lru_cache(maxsize=len(worlds.NAMES))
+def _queries(world: str) -> tuple[str, ...]:
+    catalog = load_catalog(world)
+    words: set[str] = set()
+    for row in range(len(catalog)):
+        words.update(_WORD.findall(catalog.content(row).lower()))
+    found = []
+    for _, same in worlds.queries(world).groupby("query_group", sort=False):
+        plain = [text for text in same["query"] if words.issuperset(_WORD.findall(text.lower()))]
+        if plain:
+            found.append(min(plain, key=len))
+    return tuple(dict.fromkeys(found))
