@@ -7,6 +7,7 @@ exactly what was known at that moment. It lives in memory; the log is what persi
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,22 @@ from lrerank.types import Interaction, IntArray
 
 PURCHASES = ("purchase", "conversion")
 _REMEMBERED_CLICKS = 100_000
+_REMEMBERED_PAGES = 50_000
+
+
+@dataclass(slots=True)
+class _Page:
+    """A page that was shown, for as long as clicks on it are to be expected.
+
+    Attributes:
+        user_id: to whom.
+        mean: the mean click rate when it was shown.
+        positions: row → 1-based position, None where it is not known.
+    """
+
+    user_id: str
+    mean: float
+    positions: dict[int, int | None] = field(default_factory=dict)
 
 
 class Behaviour:
@@ -36,14 +53,23 @@ class Behaviour:
         self.segment_terms = _segment_terms(features)
         # A second click on the same document of the same page is the same engagement.
         self._clicked: OrderedDict[tuple[str, str, int, str], None] = OrderedDict()
+        self._pages: OrderedDict[str, _Page] = OrderedDict()
+        # (user, row) → the latest page that showed it: whose a click is that names no request.
+        self._latest: dict[tuple[str, int], str] = {}
 
-    def show(self, user_id: str, rows: IntArray, positions: IntArray | None, timestamp: float) -> None:
-        """Documents were shown at 1-based positions (None = unknown, then no click is expected of them)."""
+    def show(
+        self, user_id: str, rows: IntArray, positions: IntArray | None, timestamp: float, mean: float | None = None
+    ) -> None:
+        """Documents were shown at 1-based positions (None = unknown, then no click is expected of them).
+
+        Args:
+            mean: `Engagement.mean_rate` when their page began, where they are more of a page that is known already.
+        """
         if positions is None:
             return
-        expected = self.engagement.show(rows, positions)
+        expected = self.engagement.show(rows, positions, mean)
         terms, values = self._classes(rows, timestamp)
-        self.profiles.setdefault(user_id, Profile()).show(terms, values, expected)
+        self.profiles.setdefault(user_id, Profile()).show(terms, values, expected, new_page=mean is None)
 
     def engage(
         self, kind: str, user_id: str, row: int, position: int | None, timestamp: float, request_id: str = ""
@@ -69,22 +95,54 @@ class Behaviour:
             profile.click(terms[0], values[0])
 
     def observe(self, interaction: Interaction) -> None:
-        """Takes in one interaction; those of other catalogs, and documents that this one lacks, are passed over."""
+        """Takes in one interaction; those of other catalogs, and documents that this one lacks, are passed over.
+
+        An engagement counts at the position where its page showed the document: the page of its request, else the
+        latest one that showed this user the document. Training attributes in the same way, so a profile is the same
+        from the log. What no page showed says something of the user and the document, but nothing of a position.
+        """
         catalog = self._features.catalog
         if interaction.catalog not in (None, catalog.name):
             return
-        row_of = catalog.row_of
-        request_id = interaction.request_id or ""
         if interaction.interaction_type == "impression":
-            shown = list(interaction.shown) or [interaction.document_id or ""]
-            first = 1 if interaction.shown else interaction.position
-            known = [(row_of[item], place) for place, item in enumerate(shown) if item in row_of]
-            rows = np.array([row for row, _ in known], np.int64)
-            positions = None if first is None else np.array([first + place for _, place in known], np.int64)
-            self.show(interaction.user_id, rows, positions, interaction.timestamp)
-        elif (row := row_of.get(interaction.document_id or "")) is not None:
-            kind, position = interaction.interaction_type, interaction.position
-            self.engage(kind, interaction.user_id, row, position, interaction.timestamp, request_id)
+            self._observe_page(interaction)
+        elif (row := catalog.row_of.get(interaction.document_id or "")) is not None:
+            user_id, request_id, position = interaction.user_id, interaction.request_id, None
+            if request_id is None:
+                request_id = self._latest.get((user_id, row), "")
+            if (page := self._pages.get(request_id)) is not None:
+                position = page.positions.get(row)
+            self.engage(interaction.interaction_type, user_id, row, position, interaction.timestamp, request_id)
+
+    def _observe_page(self, impression: Interaction) -> None:
+        """Documents of a page, all of them or one after the other."""
+        row_of, user_id = self._features.catalog.row_of, impression.user_id
+        page_id = impression.request_id or "|".join(("moment", user_id, impression.query, repr(impression.timestamp)))
+        page, mean = self._pages.get(page_id), None
+        if page is None:
+            page = self._pages[page_id] = _Page(user_id, self.engagement.mean_rate())
+            if len(self._pages) > _REMEMBERED_PAGES:
+                self._forget_page()
+        else:
+            mean = page.mean
+        shown = list(impression.shown) or [impression.document_id or ""]
+        first = 1 if impression.shown else impression.position
+        new: dict[int, int | None] = {}
+        for place, item in enumerate(shown):
+            row = row_of.get(item)
+            if row is not None and row not in page.positions:
+                new.setdefault(row, None if first is None else first + place)
+        page.positions.update(new)
+        self._latest.update(dict.fromkeys(((user_id, row) for row in new), page_id))
+        if new:
+            positions = None if first is None else np.array(list(new.values()), np.int64)
+            self.show(user_id, np.array(list(new), np.int64), positions, impression.timestamp, mean)
+
+    def _forget_page(self) -> None:
+        page_id, page = self._pages.popitem(last=False)
+        for row in page.positions:
+            if self._latest.get((page.user_id, row)) == page_id:
+                del self._latest[page.user_id, row]
 
     def segment(self, user_id: str) -> str:
         """What the user's behaviour so far suggests; see `Profile.segment`."""

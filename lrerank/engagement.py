@@ -35,11 +35,19 @@ class Engagement:
         self._shown_at = np.zeros(POSITIONS)
         self._clicked_at = np.zeros(POSITIONS)
 
-    def show(self, rows: IntArray, positions: IntArray) -> FloatArray:
-        """Counts documents shown at 1-based positions; [k] the clicks to expect of them by what was known before."""
-        places = np.clip(positions, 1, POSITIONS) - 1
+    def mean_rate(self) -> float:
+        """Clicks per document shown up to now, over all positions; shrunk towards what is usual."""
         shown, clicked = self._shown_at.sum(), self._clicked_at.sum()
-        mean = (clicked + _PRIOR_IMPRESSIONS * _PRIOR_RATE) / (shown + _PRIOR_IMPRESSIONS)
+        return float((clicked + _PRIOR_IMPRESSIONS * _PRIOR_RATE) / (shown + _PRIOR_IMPRESSIONS))
+
+    def show(self, rows: IntArray, positions: IntArray, mean: float | None = None) -> FloatArray:
+        """Counts documents shown at 1-based positions; [k] the clicks to expect of them by what was known before.
+
+        Args:
+            mean: `mean_rate` before the page began, where these documents are not its first; as of now by default.
+        """
+        places = np.clip(positions, 1, POSITIONS) - 1
+        mean = self.mean_rate() if mean is None else mean
         expected: FloatArray = (self._clicked_at[places] + _PRIOR_IMPRESSIONS * mean) / (
             self._shown_at[places] + _PRIOR_IMPRESSIONS
         )

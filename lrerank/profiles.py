@@ -41,9 +41,11 @@ class Profile:
     clicks: FloatArray = field(default_factory=lambda: np.zeros(0))
     expected: FloatArray = field(default_factory=lambda: np.zeros(0))
 
-    def show(self, terms: IntArray32, values: NDArray[np.float32], expected: FloatArray) -> None:
+    def show(
+        self, terms: IntArray32, values: NDArray[np.float32], expected: FloatArray, *, new_page: bool = True
+    ) -> None:
         """Counts documents shown: [k, T] terms and values (0 where a term stands for no class), [k] expected clicks."""
-        self.impressions += 1
+        self.impressions += new_page
         places, sums = self._places(terms.ravel(), (values * expected[:, None]).ravel())
         self.expected[places] += sums
 

@@ -124,12 +124,16 @@ class Progress:
         return self.constant_error / self.documents if self.documents else float("nan")
 
 
-def shown_lists(interactions: Sequence[Interaction], catalog: Catalog) -> tuple[list[ShownList], Counter[str]]:
-    """Interactions as shown lists in time order, and what could not be used, by reason.
+def shown_lists(
+    interactions: Sequence[Interaction], catalog: Catalog
+) -> tuple[list[ShownList], list[Interaction], Counter[str]]:
+    """Interactions as shown lists in time order, strays, and how many could not be learned from, by reason.
 
     Impressions of one request (same `request_id`, else same user, query and moment) form a list. A click or purchase
-    belongs to the list of its `request_id`, else to the user's latest earlier list that showed the document.
+    belongs to the list of its `request_id`, else to the user's latest earlier list that showed the document. Where no
+    list showed it, it is a stray: profiles and engagement know of it, as they do from the log.
     """
+    strays: list[Interaction] = []
     lists: dict[tuple[str, ...], ShownList] = {}
     shown_rows: dict[tuple[str, ...], list[tuple[int, int | None]]] = defaultdict(list)
     left_out: Counter[str] = Counter()
@@ -175,11 +179,12 @@ def shown_lists(interactions: Sequence[Interaction], catalog: Catalog) -> tuple[
             owner = max(earlier, key=lambda one: one.timestamp, default=None)
         if owner is None:
             left_out["engagements with documents that were not shown"] += 1
+            strays.append(each)
             continue
         owner.outcomes.append(
             (max(each.timestamp, owner.timestamp), each.interaction_type, int(np.flatnonzero(owner.rows == row)[0]))
         )
-    return [one for one in sorted(lists.values(), key=lambda one: one.timestamp) if len(one.rows)], left_out
+    return [one for one in sorted(lists.values(), key=lambda one: one.timestamp) if len(one.rows)], strays, left_out
 
 
 def sample_negatives(
@@ -305,6 +310,7 @@ class TrainingRun:
         self._incoming = Incoming(pipeline, catalog, self.store, pools)
         self.clicks_only = not any(each.interaction_type == "impression" for each in interactions)
         self.left_out: Counter[str] = Counter()
+        self._strays: list[Interaction] = []
         if self.clicks_only and interactions and self.options.sampled_negatives is not None:
             rng = np.random.default_rng(self.options.seed)
             count = self.options.sampled_negatives
@@ -316,7 +322,7 @@ class TrainingRun:
                 remedy="Log impressions too, or accept sampled negatives (--sampled-negatives 4); the card will say so",
             )
         else:
-            self.lists, self.left_out = shown_lists(interactions, catalog)
+            self.lists, self._strays, self.left_out = shown_lists(interactions, catalog)
         if not self.lists:
             reasons = "; ".join(f"{count} {reason}" for reason, count in self.left_out.items()) or "the file is empty"
             raise DataError(
@@ -326,7 +332,7 @@ class TrainingRun:
         self._features = CatalogFeatures(catalog, schema)
         position_feature = self.options.position_feature and any(one.positions is not None for one in self.lists)
         settings = [schema.to_json(), asdict(self.options), pipeline.to_json(), catalog.fingerprint, learner.to_json()]
-        self._identity = _digest(settings, self.lists)
+        self._identity = _digest(settings, self.lists, self._strays)
         saved = self._read_checkpoint()
         self.resumed_at = 0
         self._frozen: dict[int, _Frozen] = {}
@@ -346,7 +352,10 @@ class TrainingRun:
         What a checkpoint has learned already is replayed for profiles and engagement only.
         """
         learned = 0
-        for step, number, place in _steps(self.lists):
+        for step, number, place in _steps(self.lists, self._strays):
+            if step == _STRAY:
+                self.reranker.behaviour.observe(self._strays[number])
+                continue
             one = self.lists[number]
             if step == _SHOW:
                 # What was under way at a checkpoint keeps what the model of that moment said.
@@ -434,7 +443,7 @@ class TrainingRun:
         write_atomically(self._checkpoint, json.dumps(saved).encode())
 
 
-_SHOW, _ENGAGE, _LEARN = range(3)
+_SHOW, _ENGAGE, _LEARN, _STRAY = range(4)
 
 
 def _thawed(saved: Sequence[Any]) -> _Frozen:
@@ -442,9 +451,9 @@ def _thawed(saved: Sequence[Any]) -> _Frozen:
     return _Frozen(shared, documents, np.array(values), np.array(placed))
 
 
-def _steps(lists: Sequence[ShownList]) -> list[tuple[int, int, int]]:
-    """(what, list, outcome) in the order of time: a list is shown, engaged with, and then learned at once."""
-    timed = []
+def _steps(lists: Sequence[ShownList], strays: Sequence[Interaction]) -> list[tuple[int, int, int]]:
+    """(what, list or stray, outcome) in the order of time: a list is shown, engaged with, and then learned at once."""
+    timed = [(each.timestamp, number, _STRAY, 0) for number, each in enumerate(strays)]
     for number, one in enumerate(lists):
         one.outcomes.sort(key=lambda outcome: outcome[0])
         timed.append((one.timestamp, number, _SHOW, 0))
@@ -461,15 +470,18 @@ def _steps(lists: Sequence[ShownList]) -> list[tuple[int, int, int]]:
     return steps
 
 
-def _digest(settings: Sequence[Any], lists: Sequence[ShownList]) -> str:
+def _digest(settings: Sequence[Any], lists: Sequence[ShownList], strays: Sequence[Interaction]) -> str:
     """What a checkpoint must agree with to be gone on from."""
     digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
     for one in lists:
         digest.update(
-            repr((one.request_id, one.user_id, one.query, one.timestamp, one.outcomes)).encode("utf-8", "replace")
+            repr((one.request_id, one.user_id, one.query, one.timestamp, one.context, one.outcomes)).encode(
+                "utf-8", "replace"
+            )
         )
         digest.update(one.rows.tobytes())
         digest.update(b"" if one.positions is None else one.positions.tobytes())
+    digest.update(repr(strays).encode("utf-8", "replace"))
     return digest.hexdigest()
 
 
