@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lrerank.data.catalog import Catalog
+from lrerank.data.catalog import Catalog, NumericColumn
 from lrerank.errors import DataError
 from lrerank.evaluation.intervals import Estimate, mean_by_group, paired_difference
 from lrerank.evaluation.ranking import Metric, PerQuery, evaluate
@@ -19,7 +20,7 @@ from lrerank.store import Store
 from lrerank.types import Candidates
 
 DEFAULT_METRICS = (Metric("ndcg", 10), Metric("mrr"), Metric("map"), Metric("precision", 5))
-_MOMENT = 1_700_000_000.0
+_NO_DATES = 1_700_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Evaluation:
             raise DataError("the two evaluations are of different queries", remedy="Evaluate both on the same files")
         counted = self.per_query.counted
         labels = [self.groups[query] for query in self.per_query.queries[counted]]
-        return paired_difference(self.per_query.values[metric][counted], other.per_query.values[metric][counted], labels)
+        return paired_difference(
+            self.per_query.values[metric][counted], other.per_query.values[metric][counted], labels
+        )
 
 
 @dataclass
@@ -62,6 +65,8 @@ class JudgedRun:
         inputs: of every request, such as `user_id`.
         seed: of the exploration, and of the order in which candidates arrive: judgment files are often sorted by
             grade, and no stage's ties may profit from that.
+        moment: of every request, seconds since the epoch; by default when the catalog's newest document and the last
+            outcome that the model learned were known. Before that, documents would be younger than they are.
     """
 
     pipeline: Pipeline
@@ -72,6 +77,7 @@ class JudgedRun:
     store: Store = field(default_factory=Store)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    moment: float | None = None
     _notes: dict[str, int] = field(default_factory=dict, init=False)
 
     def __iter__(self) -> Iterator[int]:
@@ -80,6 +86,7 @@ class JudgedRun:
         self._scores = np.zeros(len(rows))
         self._retrieved = np.zeros(len(rows), bool)
         self._notes.clear()
+        moment = _latest(self.pipeline, self.catalog, self.store) if self.moment is None else self.moment
         for done, record in enumerate(self.queries.to_dict("records"), start=1):
             query_id = str(record["query_id"])
             rng = np.random.default_rng([self.seed, zlib.crc32(query_id.encode())])
@@ -89,7 +96,7 @@ class JudgedRun:
                 {**columns, **self.inputs},
                 catalog=self.catalog,
                 store=self.store,
-                timestamp=_MOMENT,
+                timestamp=moment,
                 request_id=query_id,
                 rng=rng,
                 candidates=Candidates(rows[own], np.zeros(len(own))),
@@ -110,7 +117,23 @@ class JudgedRun:
         groups = dict(zip(self.queries["query_id"], self.queries["query_group"], strict=True))
         counted = per_query.counted
         if not counted.any():
-            raise DataError("no query has a relevant document", path="grade", remedy="Relevant documents have a grade of 1 or more")
+            raise DataError(
+                "no query has a relevant document", path="grade", remedy="Relevant documents have a grade of 1 or more"
+            )
         labels = [groups[query] for query in per_query.queries[counted]]
         estimates = {name: mean_by_group(values[counted], labels) for name, values in per_query.values.items()}
         return Evaluation(estimates, int(counted.sum()), per_query.excluded, per_query, groups, dict(self._notes))
+
+
+def _latest(pipeline: Pipeline, catalog: Catalog, store: Store) -> float:
+    """The moment after all that the catalog and the model know of; the same whenever it is asked."""
+    moments = []
+    for known in catalog.fields:
+        if known.kind == "date" and isinstance(column := catalog.column(known.path), NumericColumn):
+            moments += [float(column.values[np.isfinite(column.values)].max(initial=-np.inf))]
+    if pipeline.learned is not None:
+        model_id = pipeline.to_json()[-1]["parameters"]["model_id"]
+        until = store.models.current(model_id).card.get("trained_on", {}).get("until")
+        moments += [datetime.fromisoformat(until).timestamp()] if until else []
+    latest = max(moments, default=-np.inf)
+    return latest if np.isfinite(latest) else _NO_DATES
