@@ -308,8 +308,8 @@ class TrainingRun:
                 learner = replace(learner, bag=parameters["exploration_parameters"]["bag"])
         schema, self.ignored = fit_schema(catalog, features)
         self._incoming = Incoming(pipeline, catalog, self.store, pools)
+        interactions, self.left_out = _usable(interactions, catalog, self.store)
         self.clicks_only = not any(each.interaction_type == "impression" for each in interactions)
-        self.left_out: Counter[str] = Counter()
         self._strays: list[Interaction] = []
         if self.clicks_only and interactions and self.options.sampled_negatives is not None:
             rng = np.random.default_rng(self.options.seed)
@@ -322,7 +322,8 @@ class TrainingRun:
                 remedy="Log impressions too, or accept sampled negatives (--sampled-negatives 4); the card will say so",
             )
         else:
-            self.lists, self._strays, self.left_out = shown_lists(interactions, catalog)
+            self.lists, self._strays, left_out = shown_lists(interactions, catalog)
+            self.left_out += left_out
         if not self.lists:
             reasons = "; ".join(f"{count} {reason}" for reason, count in self.left_out.items()) or "the file is empty"
             raise DataError(
@@ -446,6 +447,23 @@ class TrainingRun:
 _SHOW, _ENGAGE, _LEARN, _STRAY = range(4)
 
 
+def _usable(
+    interactions: Sequence[Interaction], catalog: Catalog, store: Store
+) -> tuple[list[Interaction], Counter[str]]:
+    """Those that are about this catalog and of users who let us learn from them; how many are not, by reason."""
+    left_out: Counter[str] = Counter()
+    silent = {user for user in {each.user_id for each in interactions} if store.log.is_opted_out(user)}
+    kept = []
+    for each in interactions:
+        if each.catalog not in (None, catalog.name):
+            left_out["interactions with another catalog"] += 1
+        elif each.user_id in silent:
+            left_out["interactions of users who opted out"] += 1
+        else:
+            kept.append(each)
+    return kept, left_out
+
+
 def _thawed(saved: Sequence[Any]) -> _Frozen:
     shared, documents, values, placed = saved
     return _Frozen(shared, documents, np.array(values), np.array(placed))
@@ -499,7 +517,7 @@ def log_interactions(store: Store, catalog: Catalog, interactions: Sequence[Inte
     for start in range(0, len(interactions), _LOG_BATCH):
         batch = []
         for found in interactions[start : start + _LOG_BATCH]:
-            each = replace(found, catalog=catalog.name)
+            each = replace(found, catalog=found.catalog or catalog.name)
             if each.interaction_id is None:
                 first = store.log.content_id(each)
                 each = replace(each, interaction_id=store.log.content_id(each, seen[first]))

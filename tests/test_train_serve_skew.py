@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,21 @@ def test_a_request_is_encoded_alike_in_training_and_in_serving(kind: str, tmp_pa
     assert len(frozen) == 50
     tastes = [profile.tastes()[1] for profile in deployment.reranker.behaviour.profiles.values()]
     assert any(np.abs(taste).max(initial=0) > 0.3 for taste in tastes), "there was something to agree about"
+
+
+def test_neither_another_catalogs_interactions_nor_opted_out_users_are_learned_from(tmp_path: Path) -> None:
+    """Ids of two catalogs may be alike: what was clicked in one says nothing of the other."""
+    catalog, store = small_catalog(), Store(tmp_path)
+    own = history("lists")
+    elsewhere = [
+        replace(each, catalog="elsewhere", user_id="x", request_id=f"elsewhere-{each.request_id}") for each in own
+    ]
+    store.log.opt_out("u1")
+    run = TrainingRun("m", catalog, own + elsewhere, pipeline=Pipeline.from_json(PIPELINE), store=store)
+    assert {one.user_id for one in run.lists} == {"u0", "u2", "u3"}
+    assert run.left_out == {
+        "interactions with another catalog": len(elsewhere),
+        "interactions of users who opted out": sum(each.user_id == "u1" for each in own),
+    }
+    log_interactions(store, catalog, elsewhere)
+    assert {each.catalog for each in store.log.read()} == {"elsewhere"}
