@@ -15,11 +15,12 @@ A missing value has no term. The schema is fitted once, kept with the model, and
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from math import log, log1p, sqrt
+from math import copysign, log, log1p, sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ CONTEXT = "context."
 MOST_LIST_VALUES = 12
 MOST_WORDS = 8
 
+_LARGEST = sys.float_info.max
 _DAY = 86400.0
 _AGES = (
     ("1h", _DAY / 24),
@@ -165,8 +167,8 @@ def context_terms(schema: FeatureSchema, context: Mapping[str, Any], timestamp: 
         if isinstance(fact, bool):
             terms[f"{CONTEXT}{name}={str(fact).lower()}"] = 1.0
         elif isinstance(fact, int | float):
-            if np.isfinite(fact):
-                terms[f"{CONTEXT}{name}"] = float(np.sign(fact)) * log1p(abs(float(fact)))
+            if abs(fact) <= _LARGEST:  # neither NaN nor beyond what a float holds
+                terms[f"{CONTEXT}{name}"] = copysign(log1p(abs(float(fact))), fact)
         elif fact is not None:
             terms[f"{CONTEXT}{name}={fact}"] = 1.0
     return terms
@@ -180,6 +182,7 @@ class CatalogFeatures:
         terms: [documents, T] term of each place; places of one field are adjacent.
         values: [documents, T] feature value at each place; 0 where empty. Date places are filled per request.
         starts: [fields] first place of each field.
+        class_shares: [vocabulary] what a document has of each term on average.
         is_class: [vocabulary] whether a term stands for a class or value (not a scaled number): what taste is about.
     """
 
@@ -198,6 +201,9 @@ class CatalogFeatures:
         self.values: NDArray[np.float32] = np.hstack([empty.astype(np.float32), *(values for _, values in blocks)])
         linear = {spec.key for spec in schema.specs}
         self.is_class = np.array([name not in linear and name != "" for name in self.names])
+        mass = np.bincount(self.terms.ravel(), self.values.ravel(), len(self.names)) / max(len(catalog), 1)
+        # Classes of age are filled per request: they count as equally common.
+        self.class_shares: FloatArray = np.where(self.is_class & (mass == 0), 1 / len(_AGE_NAMES), mass)
         self._dates = [
             (int(start), spec) for start, spec in zip(self.starts, schema.specs, strict=True) if spec.kind == "date"
         ]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from lrerank.document_counts import DocumentCounts, document_counts
 from lrerank.errors import DataError
 from lrerank.files import json_text
-from lrerank.interaction_rows import COLUMNS, Impression, decode, decode_impression, encode, moment
+from lrerank.interaction_rows import COLUMNS, Impression, decode, decode_impression, encodable, encode, moment
 from lrerank.log_session import Session
 from lrerank.types import Interaction
 
@@ -74,7 +74,7 @@ class InteractionLog:
         if not organisation:
             raise DataError("an organisation needs a name", path="organisation", value=organisation)
         self.path = Path(path)
-        self.organisation = organisation
+        self.organisation = encodable(organisation, "organisation")
         self._wait = wait_seconds
         self._threads = threading.local()
 

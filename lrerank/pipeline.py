@@ -181,7 +181,7 @@ class Pipeline:
         shipped = shipped_pipelines(catalog)
         if str(name_or_path) in shipped:
             return cls.from_json(shipped[str(name_or_path)])
-        if not Path(name_or_path).is_file():
+        if not _is_file(Path(name_or_path)):
             names = ", ".join(shipped) or "none"
             raise PipelineError(
                 "no such pipeline", value=str(name_or_path), remedy=f"Give a file; shipped for {catalog!r}: {names}"
@@ -341,23 +341,41 @@ def shipped_pipelines(catalog: str) -> dict[str, Path]:
     return {path.stem: path for folder in dict.fromkeys(folders) for path in sorted(folder.glob("*.json"))}
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name, or one that no file can have
+        return False
+
+
 def _parse(source: str | Path | Sequence[Any]) -> Any:
     if isinstance(source, str) and source.lstrip().startswith(("[", "{")):
         text, origin = source, ""
     elif isinstance(source, str | Path):
         path, origin = Path(source), str(source)
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
             raise PipelineError(
-                f"the pipeline can't be read: {error}", path=origin, remedy="Give a JSON file"
+                f"the pipeline can't be read: {reason}", path=origin, remedy="Give a JSON file in UTF-8"
             ) from None
     else:
         return source
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=_unrepeated)
+    except (ValueError, RecursionError) as error:
+        # Beside its own error json lets through ValueError: a whole number of thousands of digits.
         raise PipelineError(f"this is not JSON: {error}", path=origin, remedy="Mend it at that place") from None
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"an object names {name!r} twice")
+        found[name] = value
+    return found
 
 
 def _read_stage(entry: Any, path: str) -> tuple[Stage[Any], Mapping[str, Any]]:
@@ -382,6 +400,7 @@ def _read_stage(entry: Any, path: str) -> tuple[Stage[Any], Mapping[str, Any]]:
     parameters = entry.get("parameters", {})
     if not isinstance(parameters, Mapping):
         raise PipelineError("parameters are an object", path=f"{path}.parameters", value=parameters, remedy="Use {…}")
+    _check_templates(parameters, f"{path}.parameters")
     try:
         checked = kind.parameters_type.model_validate(dict(parameters))
     except ValidationError as error:
@@ -389,9 +408,24 @@ def _read_stage(entry: Any, path: str) -> tuple[Stage[Any], Mapping[str, Any]]:
     return kind(), checked.model_dump(by_alias=True, mode="python")
 
 
+def _check_templates(found: Any, path: str) -> None:
+    """Braces that mean nothing would be searched for as they stand, and find something."""
+    if isinstance(found, Mapping):
+        for key, value in found.items():
+            _check_templates(value, f"{path}.{key}")
+    elif isinstance(found, list | tuple):
+        for place, value in enumerate(found):
+            _check_templates(value, f"{path}[{place}]")
+    elif isinstance(found, str) and "{{" in _TEMPLATE.sub("", found):
+        raise PipelineError("this is not a template", path=path, value=found, remedy="Write {{INPUT.name}}")
+
+
 def _refusal(error: ValidationError, path: str, kind: type[LrerankError]) -> LrerankError:
     """The first thing wrong, in our words."""
-    first = error.errors(include_url=False, include_context=True)[0]
+    first, *others = error.errors(include_url=False, include_context=True)
+    if first["type"] == "literal_error" and not isinstance(first["input"], str):
+        # One of several forms: what is wrong with the form that was meant says more.
+        first = next((other for other in others if not other["type"].startswith(("literal", "model"))), first)
     steps = [step for step in first["loc"] if isinstance(step, int) or not _is_variant(str(step))]
     where = path + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     message = first["msg"]
@@ -404,7 +438,7 @@ def _refusal(error: ValidationError, path: str, kind: type[LrerankError]) -> Lre
             value=first["input"],
             remedy="Remove it, or see the stage's list of parameters",
         )
-    allowed, _, _ = message.partition(" [")
+    allowed = "Give an object, {…}" if first["type"] == "model_type" else message.partition(" [")[0]
     return kind("not allowed", path=where, value=first["input"], remedy=allowed)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,15 +52,17 @@ def open_catalog(name_or_path: str, card: Path | None, store: Store) -> Catalog:
     return loaded.catalog
 
 
-def read_inputs(pairs: Sequence[str] | None) -> dict[str, str]:
+def read_inputs(
+    pairs: Sequence[str] | None, option: str = "--input", example: str = 'query="trail shoes"'
+) -> dict[str, str]:
     """`["query=trail shoes"]` → `{"query": "trail shoes"}`."""
-    inputs = {}
+    inputs: dict[str, str] = {}
     for pair in pairs or ():
         name, separator, value = pair.partition("=")
         if not separator or not name:
-            raise InputError(
-                "an input is written NAME=VALUE", path="--input", value=pair, remedy='Write --input query="trail shoes"'
-            )
+            raise InputError("this is written NAME=VALUE", path=option, value=pair, remedy=f"Write {option} {example}")
+        if name in inputs:
+            raise InputError("this name is given twice", path=option, value=name, remedy="Give it once")
         inputs[name] = value
     return inputs
 
@@ -70,19 +74,42 @@ def print_json(found: Any) -> None:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), title: str | None = None
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+    cut_last: bool = False,
+    title: str | None = None,
 ) -> None:
-    """A table; the columns named in `right` hold numbers."""
+    """A table; columns in `right` hold numbers, those in `whole` never wrap, the last one may end in … to fit a line."""
+    rows = [[printable(cell) for cell in row] for row in rows]
+    if cut_last:
+        others = [max(map(cell_len, cells)) + 2 for cells in zip(columns, *rows, strict=True)][:-1]
+        room = max(console.width - sum(others), len(columns[-1]))
+        rows = [
+            [*row[:-1], set_cell_size(row[-1], room - 1) + "…" if cell_len(row[-1]) > room else row[-1]] for row in rows
+        ]
     drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        drawn.add_column(
+            column,
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=column in whole,
+        )
     for row in rows:
         drawn.add_row(*(escape(cell) for cell in row))
     console.print(drawn)
 
 
 def say(sentence: str) -> None:
-    aside.print(escape(sentence), highlight=False, style="dim")
+    aside.print(escape(printable(sentence)), highlight=False, style="dim", soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text without control characters: what a catalog holds must not steer the terminal."""
+    return "".join(" " if character in "\t\n\r" else character for character in text if _is_visible(character))
 
 
 def progress() -> Progress:
@@ -105,11 +132,19 @@ def key_values(found: Mapping[str, Any], depth: int = 0) -> list[tuple[str, str]
         if isinstance(value, Mapping):
             rows.append((label, ""))
             rows.extend(key_values(value, depth + 1))
+        elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+            for place, item in enumerate(value, start=1):
+                rows.append((f"{label} {place}", ""))
+                rows.extend(key_values(item, depth + 1))
         elif isinstance(value, list | tuple):
             rows.append((label, ", ".join(map(str, value)) or "none"))
         else:
             rows.append((label, f"{value:.4g}" if isinstance(value, float) else str(value)))
     return rows
+
+
+def _is_visible(character: str) -> bool:
+    return character in "\t\n\r" or unicodedata.category(character) not in ("Cc", "Cs")
 
 
 def _finite(found: Any) -> Any:

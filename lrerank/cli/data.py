@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from lrerank.cli.common import (
 from lrerank.data import registry, worlds
 from lrerank.data.describing import describe
 from lrerank.data.judgment_files import Judged, match, read_judged
+from lrerank.data.load import search_folders
 from lrerank.errors import DataError
 from lrerank.store import Store
 
@@ -31,17 +33,20 @@ app = typer.Typer(
     help="Catalogs and public data sets: list, show, fetch, and interactions to try things with.", no_args_is_help=True
 )
 
+# (a feature, searched) → what a field is used to do.
+_USES = {(True, True): "both", (True, False): "rank", (False, True): "search", (False, False): ""}
+
 
 @app.command("list")
 def list_data(as_json: JsonOption = False) -> None:
     """List the built-in worlds and the public data sets."""
-    folder = Store().data
+    folders = search_folders([Store().data])
     cards = registry.list_datasets()
     rows = [[name, "built in", worlds.catalog(name).title, ""] for name in worlds.NAMES]
     rows += [
         [
             card.name or "",
-            "fetched" if (folder / (card.name or "")).is_dir() else "not fetched",
+            "fetched" if any((folder / (card.name or "")).is_dir() for folder in folders) else "not fetched",
             card.title,
             card.licence,
         ]
@@ -50,7 +55,10 @@ def list_data(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([dict(zip(("name", "state", "title", "licence"), row, strict=True)) for row in rows])
     else:
-        table(["name", "state", "title", "licence"], rows)
+        # The licence in a word or two; its conditions are on the card.
+        short = [[*row[:-1], re.split(r"[(;]", row[-1])[0].strip()] for row in rows]
+        table(["name", "state", "title", "licence"], short, whole=("name", "state", "licence"))
+        say("lrerank data show NAME shows a card, lrerank data fetch NAME gets a data set")
 
 
 @app.command()
@@ -77,8 +85,7 @@ def show(
         [
             one.path,
             one.kind,
-            "yes" if one.feature else "no",
-            "yes" if one.searched else "",
+            _USES[one.feature, one.searched],
             f"{one.filled:.0%}",
             str(one.distinct),
             one.range or ", ".join(one.examples),
@@ -86,9 +93,11 @@ def show(
         for one in fields
     ]
     table(
-        ["field", "kind", "feature", "searched", "filled", "distinct", "values"],
+        ["field", "kind", "used to", "filled", "distinct", "values"],
         rows,
         right=("filled", "distinct"),
+        whole=("field", "kind", "filled", "distinct"),
+        cut_last=True,
         title=f"{catalog.name}: {len(catalog)} documents",
     )
 
@@ -111,7 +120,7 @@ def interactions(
     out: Annotated[Path, typer.Option(help="The JSON lines file to write.", show_default=False)],
     users: Annotated[int, typer.Option(help="How many users.", min=1)] = 300,
     requests: Annotated[int, typer.Option(help="How many searches.", min=1)] = 6000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same file.", min=0)] = 0,
     queries: Annotated[Path | None, typer.Option(help="query_id and query; built-in worlds have their own.")] = None,
     judgments: Annotated[Path | None, typer.Option(help="query_id, doc_id, grade.")] = None,
     card: CardOption = None,
@@ -131,7 +140,7 @@ def interactions(
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     written = 0
     try:
-        with open(temporary, "w", encoding="utf-8") as stream, progress() as bar:
+        with temporary.open("w", encoding="utf-8") as stream, progress() as bar:
             task = bar.add_task("searching", total=requests, note="")
             for one in draw(population, requests=requests, seed=seed, store=store):
                 stream.write(json.dumps(to_json(one), ensure_ascii=False) + "\n")

@@ -46,13 +46,14 @@ def evaluate(
     ] = None,
     inputs: InputsOption = None,
     card: CardOption = None,
-    seed: Annotated[int, typer.Option(help="Of exploration and of the order in which candidates arrive.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of exploration and of the order in which candidates arrive.", min=0)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how well a pipeline orders judged documents.
 
-    Each query's judged documents are the candidates. Intervals are over query groups, since near-duplicate queries
-    are not independent.
+    Each query's judged documents are the candidates.
+
+    Intervals are over query groups, since near-duplicate queries are not independent.
 
     lrerank evaluate -p search -c movies --queries queries.parquet --judgments judgments.parquet
     """

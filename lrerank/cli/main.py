@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from lrerank.cli import data, evaluating, models, privacy, ranking, training
-from lrerank.cli.common import aside
+from lrerank.cli.common import aside, printable
 from lrerank.errors import LrerankError
 
 app = typer.Typer(
@@ -30,12 +30,15 @@ app.add_typer(data.app, name="data")
 app.add_typer(privacy.app, name="privacy")
 
 
-@app.command("app")
-def open_app() -> None:
-    """Open the workbench in a browser."""
+@app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def open_app(context: typer.Context) -> None:
+    """Open the workbench in a browser. Streamlit's own options are passed on.
+
+    lrerank app --server.port=8600
+    """
     from lrerank.ui.start import start
 
-    start(sys.argv[2:])
+    start(context.args)
 
 
 def main() -> NoReturn:
@@ -43,7 +46,8 @@ def main() -> NoReturn:
     try:
         app()
     except LrerankError as error:
-        aside.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
+        # Not wrapped: paths and commands in it can be copied, and programs find a line per error.
+        aside.print(f"[bold red]Error:[/] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of a pipe has gone (`| head`): nothing is wrong. Keep Python from flushing into it again.

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lrerank.cli.common import JsonOption, YesOption, console, print_json
+from lrerank.errors import InputError
 from lrerank.store import Store
 
 app = typer.Typer(
@@ -56,6 +57,8 @@ def retention(
 ) -> None:
     """See or set how long interactions are kept."""
     log = Store().log
+    if forever and days is not None:
+        raise InputError("give days or --forever, not both", path="days", value=days, remedy="Leave one of them out")
     if forever or days is not None:
         log.set_retention(None if forever else days)
     kept = log.retention()

@@ -36,7 +36,7 @@ def rank(
         ),
     ] = None,
     card: CardOption = None,
-    seed: Annotated[int | None, typer.Option(help="Draws the same exploration again.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Draws the same exploration again.", min=0)] = None,
     log: Annotated[bool, typer.Option("--log", help="Log the result as shown to this user.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what lifts and lowers each document.")] = False,
     as_json: JsonOption = False,
@@ -48,11 +48,17 @@ def rank(
     store = Store()
     documents = open_catalog(catalog, card, store)
     ranking = Pipeline.find(pipeline, documents.name).run(
-        read_inputs(inputs), catalog=documents, store=store, context=read_inputs(context), rng=seed
+        read_inputs(inputs),
+        catalog=documents,
+        store=store,
+        context=read_inputs(context, "--context", "device=mobile"),
+        rng=seed,
     )
     logged = False
     if log and (impression := ranking.impression()) is not None:
         logged = store.log.append([impression]).added == 1
+    if log and not logged:
+        say("not logged: that needs learned_rerank in time, and a user_id that has not opted out")
     if as_json:
         found = ranking.to_json()
         if explain:

@@ -55,7 +55,7 @@ def train(
         float, typer.Option(help="Vowpal Wabbit's learning rate.")
     ] = LearnerOptions().learning_rate,
     log: Annotated[bool, typer.Option(help="Also log the interactions, so that profiles know these users.")] = True,
-    seed: Annotated[int, typer.Option(help="Of sampled negatives and bootstraps.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of sampled negatives and bootstraps.", min=0, max=2**32 - 1)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Train a personalized reranker from interactions.
@@ -121,7 +121,9 @@ def train_static_model(
     ],
     judgments: Annotated[Path, typer.Option("--judgments", help="query_id, doc_id, grade.", show_default=False)],
     card: CardOption = None,
-    seed: Annotated[int, typer.Option(help="Of the model and of the split that measures it.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the model and of the split that measures it.", min=0, max=2**32 - 1)
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Train a learning-to-rank model for rerank from relevance judgments.
@@ -161,6 +163,8 @@ def train_static_model(
         highlight=False,
     )
     if validation:
-        rows = [[name, f"{validation[name]:.4f}"] for name in ("ltr", "lexical", "bm25") if validation[name] is not None]
+        rows = [
+            [name, f"{validation[name]:.4f}"] for name in ("ltr", "lexical", "bm25") if validation[name] is not None
+        ]
         title = f"{validation['metric']} on {validation['queries']} queries of groups that a first fit had not seen"
         table(["ranked by", "mean"], rows, right=("mean",), title=title)

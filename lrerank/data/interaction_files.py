@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,6 +35,11 @@ _FIELDS = {
     "experiment_arm",
     "catalog",
 }
+# What the log takes, and what a calendar knows.
+_EARLIEST, _LATEST, _POSITIONS = -62_135_596_800.0, 1e11, 2**31
+# How pandas, its Parquet files and our reader call a column without a name, such as an index that was saved along.
+_LARGEST = sys.float_info.max
+_UNNAMED = re.compile(r"column_\d+|Unnamed: \d+|__index_level_\d+__")
 _SAME_TYPE = {"conversion": "purchase"}
 
 
@@ -102,8 +109,8 @@ def _interaction(record: Mapping[str, Any], place: str, received: float) -> Inte
         position=_position(record, place),
         request_id=_id(record, "request_id", place),
         interaction_id=_id(record, "interaction_id", place),
-        features=_mapping(record, "features", place),
-        context={**_mapping(record, "context", place), **_other_context(record, place)},
+        features=_storable(_mapping(record, "features", place), f"{place}: features"),
+        context=_storable({**_mapping(record, "context", place), **_other_context(record, place)}, f"{place}: context"),
         shown=shown,
         propensity=None if propensity is None else _probability(propensity, f"{place}: propensity"),
         propensities=propensities,
@@ -136,8 +143,8 @@ def _timestamp(record: Mapping[str, Any], place: str, received: float) -> float:
     if value is None:
         return received
     moment = seconds(value)
-    if moment is None or not math.isfinite(moment):
-        remedy = "Write 2026-01-31T12:00:00Z, or seconds since 1970"
+    if moment is None or not _EARLIEST <= moment < _LATEST:
+        remedy = "Write 2026-01-31T12:00:00Z, or seconds since 1970, of the years 1 to 5138"
         raise DataError("not a moment in time", path=f"{place}: timestamp", value=value, remedy=remedy)
     return moment
 
@@ -147,7 +154,7 @@ def _position(record: Mapping[str, Any], place: str) -> int | None:
     if value is None:
         return None
     slot = None if isinstance(value, bool) else number(value)
-    if slot is None or not math.isfinite(slot) or slot < 1 or not slot.is_integer():
+    if slot is None or not 1 <= slot < _POSITIONS or not slot.is_integer():
         remedy = "Positions are whole numbers from 1, the topmost"
         raise DataError("not a position", path=f"{place}: position", value=value, remedy=remedy)
     return int(slot)
@@ -194,10 +201,24 @@ def _mapping(record: Mapping[str, Any], name: str, place: str) -> dict[str, Any]
     return {**found, **parsed}
 
 
+def _storable(found: dict[str, Any], place: str) -> dict[str, Any]:
+    """The same mapping; refuses here, with its line, what the log or the model would refuse later."""
+    for name, value in found.items():
+        if isinstance(value, int | float) and not abs(value) <= _LARGEST:
+            remedy = "Give a finite number"
+            raise DataError("not a number to learn from", path=f"{place}.{name}", value=value, remedy=remedy)
+    try:
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        remedy = "Use valid Unicode text, finite numbers, lists and objects"
+        raise DataError("this can't be stored as JSON", path=place, value=found, remedy=remedy) from None
+    return found
+
+
 def _other_context(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     context: dict[str, Any] = {}
     for name, value in record.items():
-        if name in _FIELDS or name.startswith(("features.", "context.")):
+        if name in _FIELDS or name.startswith(("features.", "context.")) or _UNNAMED.fullmatch(name):
             continue
         meant = difflib.get_close_matches(name.lower(), _FIELDS, n=1, cutoff=0.8)
         if meant:

@@ -239,4 +239,6 @@ def _parquet_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _not_parquet(path: Path, error: Exception) -> DataError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return DataError(f"not readable as Parquet: {reason}", path=str(path), remedy="Write or download it again")
+    return DataError(
+        f"not readable as Parquet: {reason.rstrip('.')}", path=str(path), remedy="Write or download it again"
+    )

@@ -66,7 +66,10 @@ class LsaEncoder:
         weights = lexical.overall.matrix(len(lexical))[:, kept]
         if min(weights.shape) < 2:
             return cls(lexical, np.zeros((int(kept.sum()), 1), dtype=np.float32), row_of)
-        svd = TruncatedSVD(min(_LSA_DIMENSIONS, min(weights.shape) - 1), random_state=0).fit(normalize(weights))
+        svd = TruncatedSVD(min(_LSA_DIMENSIONS, min(weights.shape) - 1), random_state=0)
+        # Texts that are all alike vary in no direction; scikit-learn divides by that to tell a share we don't read.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            svd.fit(normalize(weights))
         return cls(lexical, svd.components_.T.astype(np.float32), row_of)
 
     def documents(self, catalog: Catalog) -> Embeddings:  # noqa: ARG002
