@@ -19,6 +19,7 @@ from lrerank.types import Interaction, IntArray
 
 PURCHASES = ("purchase", "conversion")
 _REMEMBERED_CLICKS = 100_000
+_PRIOR_CLICKS = 50.0
 _REMEMBERED_PAGES = 50_000
 
 
@@ -51,6 +52,8 @@ class Behaviour:
         self.engagement = Engagement(len(features.catalog))
         self.profiles: dict[str, Profile] = {}
         self.segment_terms = _segment_terms(features)
+        self._class_clicks = np.zeros(len(features.names))
+        self._all_clicks = 0.0
         # A second click on the same document of the same page is the same engagement.
         self._clicked: OrderedDict[tuple[str, str, int, str], None] = OrderedDict()
         self._pages: OrderedDict[str, _Page] = OrderedDict()
@@ -67,9 +70,8 @@ class Behaviour:
         """
         if positions is None:
             return
-        expected = self.engagement.show(rows, positions, mean)
-        terms, values = self._classes(rows, timestamp)
-        self.profiles.setdefault(user_id, Profile()).show(terms, values, expected, new_page=mean is None)
+        self.engagement.show(rows, positions, mean)
+        self.profiles.setdefault(user_id, Profile()).impressions += mean is None
 
     def engage(
         self, kind: str, user_id: str, row: int, position: int | None, timestamp: float, request_id: str = ""
@@ -93,6 +95,8 @@ class Behaviour:
             self.engagement.click(row, position)
             terms, values = self._classes(np.array([row]), timestamp)
             profile.click(terms[0], values[0])
+            np.add.at(self._class_clicks, terms[0], values[0])
+            self._all_clicks += 1.0
 
     def observe(self, interaction: Interaction) -> None:
         """Takes in one interaction; those of other catalogs, and documents that this one lacks, are passed over.
@@ -147,7 +151,17 @@ class Behaviour:
     def segment(self, user_id: str) -> str:
         """What the user's behaviour so far suggests; see `Profile.segment`."""
         profile = self.profiles.get(user_id, Profile())
-        return profile.segment(self.segment_terms, self._features.names, profile.tastes()[1])
+        return profile.segment(self.segment_terms, self._features.names, self.tastes(profile))
+
+    def tastes(self, profile: Profile) -> NDArray[np.float32]:
+        """[m] taste for each of the profile's terms, against what everybody clicked so far.
+
+        The catalog's own mix of classes counts as much as a few dozen clicks, so that the first user is not the average.
+        """
+        mix, terms = self._features.class_shares, profile.terms
+        return profile.tastes(
+            (self._class_clicks[terms] + _PRIOR_CLICKS * mix[terms]) / (self._all_clicks + _PRIOR_CLICKS)
+        )
 
     def _classes(self, rows: IntArray, timestamp: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """([k, T], [k, T]) terms, and values that are 0 where a term stands for no class: what taste is about."""

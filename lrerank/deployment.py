@@ -145,8 +145,8 @@ class Deployment:
         plain = np.ones(len(reranker.plain_names), np.float32)
         rates = [name in listed for name in schema.engagement]
         plain[: len(rates)] = rates
-        if schema.user_side:
-            plain[len(rates) : len(rates) + len(used)] = used
+        end = len(rates) + len(used) * len(reranker.matches)
+        plain[len(rates) : end] = np.tile(used, len(reranker.matches))
         return _Allowed(np.repeat(used, [spec.width for spec in schema.specs]), plain, context, tuple(ignored))
 
 

@@ -1,9 +1,9 @@
 """What is known of a user: aggregates of their behaviour, and the segment they suggest.
 
-A profile holds, per class of a document feature (`category=shoes`), how often the user clicked shown documents of
-that class and how often an average user would have, given the positions. Nothing else: no list of documents, no
-queries. The taste for a class is the logarithm of clicked over expected, shrunk towards 0, so two clicks count at
-once and one lucky click does not count for much.
+A profile holds how often the user clicked documents of each class of a feature (`category=shoes`). Nothing else: no list
+of documents, no queries. The taste for a class is the logarithm of these clicks over those of an average user with as
+many clicks, shrunk towards 0: two clicks count at once, one lucky click does not count for much, and a click never
+lowers the taste for what was clicked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lrerank.types import FloatArray, IntArray
+from lrerank.types import FloatArray
 
 IntArray32: TypeAlias = NDArray[np.int32]
 
@@ -31,51 +31,43 @@ class Profile:
     Attributes:
         impressions: lists shown to the user.
         engaged: their clicks and purchases; what ends the cold start.
-        terms: [m] the terms met so far, ascending.
-        clicks, expected: [m] clicks per term, and those expected of an average user.
+        clicked: their clicks.
+        terms: [m] the terms clicked so far, ascending.
+        clicks: [m] clicks per term, weighted by the term's value in the document.
     """
 
     impressions: int = 0
     engaged: int = 0
+    clicked: int = 0
     terms: IntArray32 = field(default_factory=lambda: np.zeros(0, np.int32))
     clicks: FloatArray = field(default_factory=lambda: np.zeros(0))
-    expected: FloatArray = field(default_factory=lambda: np.zeros(0))
-
-    def show(
-        self, terms: IntArray32, values: NDArray[np.float32], expected: FloatArray, *, new_page: bool = True
-    ) -> None:
-        """Counts documents shown: [k, T] terms and values (0 where a term stands for no class), [k] expected clicks."""
-        self.impressions += new_page
-        places, sums = self._places(terms.ravel(), (values * expected[:, None]).ravel())
-        self.expected[places] += sums
 
     def click(self, terms: IntArray32, values: NDArray[np.float32]) -> None:
-        """Counts a click on a document of these [T] terms."""
+        """Counts a click on a document of these [T] terms, each once, and values (0 where a term stands for no class)."""
         self.engaged += 1
-        places, sums = self._places(terms, values.astype(np.float64))
-        self.clicks[places] += sums
+        self.clicked += 1
+        used = np.flatnonzero(values)
+        wanted, amounts = terms[used], values[used].astype(np.float64)
+        order = np.argsort(wanted)
+        wanted, amounts = wanted[order], amounts[order]
+        new = ~np.isin(wanted, self.terms)
+        if new.any():
+            places = np.searchsorted(self.terms, wanted[new])
+            self.clicks = np.insert(self.clicks, places, 0.0)
+            self.terms = np.insert(self.terms, places, wanted[new])
+        self.clicks[np.searchsorted(self.terms, wanted)] += amounts
 
     def purchase(self) -> None:
         self.engaged += 1
 
-    def tastes(self) -> tuple[IntArray32, NDArray[np.float32]]:
-        """([m] terms, [m] taste): above 0 where the user clicks that class more than the average user."""
-        return self.terms, np.log((self.clicks + _SHRINKAGE) / (self.expected + _SHRINKAGE)).astype(np.float32)
+    def tastes(self, shares: FloatArray) -> NDArray[np.float32]:
+        """[m] taste: above 0 where the user clicks that class more than others do.
 
-    def _places(self, terms: IntArray32, amounts: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Where the terms with an amount stand, made room for where they are new, and the sum of their amounts."""
-        used = amounts != 0
-        wanted, which = np.unique(terms[used], return_inverse=True)
-        sums = np.bincount(which, amounts[used], minlength=len(wanted))
-        places = np.searchsorted(self.terms, wanted)
-        new = places == len(self.terms)
-        new[~new] = self.terms[places[~new]] != wanted[~new]
-        if new.any():
-            self.clicks = np.insert(self.clicks, places[new], 0.0)
-            self.expected = np.insert(self.expected, places[new], 0.0)
-            self.terms = np.insert(self.terms, places[new], wanted[new])
-            places = np.searchsorted(self.terms, wanted)
-        return places, sums
+        Args:
+            shares: [m] what one click of an average user gives each of the profile's terms.
+        """
+        expected = self.clicked * shares
+        return np.log((self.clicks + _SHRINKAGE) / (expected + _SHRINKAGE)).astype(np.float32)
 
     def segment(self, candidates: range, names: Sequence[str], tastes: NDArray[np.float32]) -> str:
         """A name from behaviour alone: `newcomer`, `generalist`, or the class most clicked beyond expectation.

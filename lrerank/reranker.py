@@ -73,6 +73,7 @@ class LearnedReranker:
         model: Vowpal Wabbit.
         links: what turns values into probabilities of engagement.
         behaviour: profiles and engagement as of now.
+        matches: how the profile's match with a document enters.
         position_feature: whether the position is a feature while learning (and constantly 1 at serving).
     """
 
@@ -95,7 +96,9 @@ class LearnedReranker:
         self.index_of_term = model.indices(CROSSED, features.names)
         self._escaped = [escape(name) for name in features.names]
         schema = features.schema
-        matches = [f"match.{spec.key}" for spec in schema.specs] if schema.user_side else []
+        # A document that is not relevant is not saved by taste: the match counts alone and times the incoming score.
+        self.matches = ("match", "match×score") if schema.user_side and schema.incoming else ("match",) * schema.user_side
+        matches = [f"{kind}.{spec.key}" for kind in self.matches for spec in schema.specs]
         self.plain_names = [*schema.engagement, *matches, *(INCOMING if schema.incoming else ())]
         self._plain_index = model.indices(PLAIN, self.plain_names)
         self._escaped_plain = [escape(name) for name in self.plain_names]
@@ -133,7 +136,7 @@ class LearnedReranker:
             profile = self.behaviour.profiles.get(user_id) if user_id is not None else None
             tastes = self._no_tastes
             if profile is not None:
-                known, strength = profile.tastes()
+                known, strength = profile.terms, self.behaviour.tastes(profile)
                 segment = profile.segment(self.behaviour.segment_terms, self.features.names, strength)
                 tastes = tastes.copy()
                 tastes[known] = strength
@@ -143,9 +146,10 @@ class LearnedReranker:
             shared[f"activity={_activity(profile)}"] = 1.0
             starts = self.features.starts
             match = tastes[terms] * crossed
-            plain.append(
-                np.add.reduceat(match, starts, axis=1) if len(starts) else np.zeros((len(rows), 0), np.float32)
-            )
+            match = np.add.reduceat(match, starts, axis=1) if len(starts) else np.zeros((len(rows), 0), np.float32)
+            plain.append(match)
+            if schema.incoming:
+                plain.append(match * incoming[:, :1])
         if schema.incoming:
             plain.append(incoming)
         names = list(shared)
@@ -185,15 +189,17 @@ class LearnedReranker:
         own = np.zeros((len(judged.values), len(schema.specs)))
         if schema.specs:
             own += np.add.reduceat(scored.crossed, self.features.starts, axis=1)
-        engagement = len(schema.engagement)
-        fields = len(schema.specs) if schema.user_side else 0
-        own[:, :fields] += scored.plain[:, engagement : engagement + fields]
-        rest = scored.plain[:, engagement + fields :]
+        engagement, fields = len(schema.engagement), len(schema.specs)
+        end = engagement
+        for _ in self.matches:
+            own += scored.plain[:, end : end + fields]
+            end += fields
+        rest = scored.plain[:, end:]
         raw = np.hstack([own, scored.plain[:, :engagement], rest[:, : len(INCOMING) if schema.incoming else 0]])
         names = (
             [spec.path for spec in schema.specs] + list(schema.engagement) + list(INCOMING if schema.incoming else ())
         )
-        base = scored.base + (float(rest[0, -1]) if self.position_feature else 0.0)
+        base = scored.base + (float(rest[0, -1]) if self.position_feature and len(rest) else 0.0)
         return Contributions(names, len(schema.specs) + engagement, raw, base)
 
     def label(self, feature: int, block: Block, judged: Judged, candidate: int, row: int) -> str:

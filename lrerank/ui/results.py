@@ -109,7 +109,7 @@ def tastes(reranker: LearnedReranker, profile: Profile | None, most: int = 6) ->
     """A profile's strongest likings, largest first."""
     if profile is None:
         return []
-    terms, strengths = profile.tastes()
+    terms, strengths = profile.terms, reranker.behaviour.tastes(profile)
     order = np.argsort(-strengths, kind="stable")
     names = reranker.features.names
     found: list[Taste] = []
