@@ -33,7 +33,11 @@ FEATURES = (
     *("metadata.price", "metadata.discount", "metadata.in_stock", "metadata.rating", "metadata.review_count"),
     *("metadata.shipping_days", "engagement.click_through_rate"),
 )
-SEARCH = {"stage_type": "filter", "stage_id": "hybrid_search", "parameters": {"query": "{{INPUT.query}}", "top_k": CANDIDATES}}
+SEARCH = {
+    "stage_type": "filter",
+    "stage_id": "hybrid_search",
+    "parameters": {"query": "{{INPUT.query}}", "top_k": CANDIDATES},
+}
 
 
 def learned(**parameters: object) -> dict[str, object]:
@@ -57,8 +61,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=2000)
     requests = parser.parse_args().requests
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {requests} requests, "
-          f"{CANDIDATES} candidates × {len(FEATURES)} features, top 10")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {requests} requests, "
+        f"{CANDIDATES} candidates × {len(FEATURES)} features, top 10"
+    )
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         catalog = load_catalog("marketplace")

@@ -49,7 +49,9 @@ def as_judgments(logged: list[Interaction]) -> tuple[pd.DataFrame, pd.DataFrame]
     """Pages as queries and their documents as judgments: grade 1 where clicked, with the position."""
     clicked = {(one.request_id, one.document_id) for one in logged if one.interaction_type == "click"}
     pages = [one for one in logged if one.interaction_type == "impression"]
-    queries = pd.DataFrame([{"query_id": one.request_id, "query": one.query, "query_group": one.query} for one in pages])
+    queries = pd.DataFrame(
+        [{"query_id": one.request_id, "query": one.query, "query_group": one.query} for one in pages]
+    )
     rows = [
         (one.request_id, item, float((one.request_id, item) in clicked), place)
         for one in pages
@@ -76,7 +78,9 @@ def draw_reliability(table: ReliabilityTable, error: float, path: Path) -> None:
     marks = []
     for predicted, observed, low, high in zip(table.predicted, table.observed, table.low, table.high, strict=True):
         x = place(predicted, 60, 460)
-        marks.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{place(low, 360, 20):.1f}" y2="{place(high, 360, 20):.1f}" stroke="#0072B2"/>')
+        marks.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{place(low, 360, 20):.1f}" y2="{place(high, 360, 20):.1f}" stroke="#0072B2"/>'
+        )
         marks.append(f'<circle cx="{x:.1f}" cy="{place(observed, 360, 20):.1f}" r="4" fill="#0072B2"/>')
     ticks = []
     for tick in np.linspace(0, top, 5):
@@ -103,8 +107,10 @@ def main() -> None:
     asked = parser.parse_args()
     data = Path(os.environ.get("LRERANK_DATA", "../shared/data")) / "msrd"
     os.environ.setdefault("LRERANK_DATA", str(data.parent))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {asked.users} users, "
-          f"{asked.requests} searches, seed {asked.seed}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {asked.users} users, "
+        f"{asked.requests} searches, seed {asked.seed}"
+    )
     catalog = load_catalog("movies")
     judged = read_judged(data / "queries.parquet", data / "judgments.parquet", catalog)
     rng = np.random.default_rng([asked.seed, 9])
@@ -119,7 +125,10 @@ def main() -> None:
         log_interactions(store, catalog, logged)
         clicks = sum(one.interaction_type == "click" for one in logged)
         print(f"{clicks} clicks; {len(train)} queries to train on, {len(test)} held out")
-        pools = {text: np.sort(population.grades[query_id][0]) for query_id, text in zip(train["query_id"], train["query"], strict=True)}
+        pools = {
+            text: np.sort(population.grades[query_id][0])
+            for query_id, text in zip(train["query_id"], train["query"], strict=True)
+        }
         started = time.perf_counter()
         trained = train_static(catalog, text_index(catalog, store.indexes), *as_judgments(logged), asked.seed)
         store.models.publish("ltr", "static", trained.files, trained.report)
@@ -143,14 +152,23 @@ def main() -> None:
                 pass
             run.publish()
             progress = run.progress
-            print(f"{name}: {time.perf_counter() - started:.0f} s, progressive loss {progress.loss:.4f}, of the mean {progress.constant_loss:.4f}")
-        pairs = list(zip(rng.integers(asked.users, size=asked.pairs).tolist(), rng.integers(len(test), size=asked.pairs).tolist(), strict=True))
+            print(
+                f"{name}: {time.perf_counter() - started:.0f} s, progressive loss {progress.loss:.4f}, of the mean {progress.constant_loss:.4f}"
+            )
+        pairs = list(
+            zip(
+                rng.integers(asked.users, size=asked.pairs).tolist(),
+                rng.integers(len(test), size=asked.pairs).tolist(),
+                strict=True,
+            )
+        )
         moment = max(one.timestamp for one in logged) + 3600.0
         held_out_world = populate(catalog, test, judged.judgments, **options)
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in systems}
         by_user: list[str] = []
         by_group: list[str] = []
         predicted: list[float] = []
+        slots: list[int] = []
         engaged: list[float] = []
         for name, stages in systems.items():
             pipeline = Pipeline.from_json(stages)
@@ -164,14 +182,21 @@ def main() -> None:
                 inputs = {"query": text, "user_id": population.users[user]}
                 shuffled = rng.permutation(rows)
                 ranking: Ranking = pipeline.run(
-                    inputs, catalog=catalog, store=store, timestamp=moment, rng=0, candidates=Candidates(shuffled, np.zeros(len(rows)))
+                    inputs,
+                    catalog=catalog,
+                    store=store,
+                    timestamp=moment,
+                    rng=0,
+                    candidates=Candidates(shuffled, np.zeros(len(rows))),
                 )
                 grades = [float(truth[row]) for row in ranking.candidates.rows.tolist()]
                 found[name].append((by_order(Metric("ndcg", 10), grades), by_order(Metric("mrr"), grades)))
                 if name == next(iter(systems)):
                     by_user.append(str(user))
                     by_group.append(test["query_group"][query])
-        print(f"\n{len(by_user)} pairs of user and held-out query with something relevant; intervals over users or query groups, the wider")
+        print(
+            f"\n{len(by_user)} pairs of user and held-out query with something relevant; intervals over users or query groups, the wider"
+        )
         values = {name: np.array(scores) for name, scores in found.items()}
         for place, metric in enumerate(("NDCG@10", "MRR")):
             print(f"\n{metric:<40}{'mean':>8}{'95 %':>18}{'minus LTR on clicks':>24}")
@@ -193,18 +218,34 @@ def main() -> None:
             query_id = held_out_world.queries["query_id"][held_out_world.queries["query"] == one.query].iloc[0]
             rows = np.sort(held_out_world.grades[query_id][0])
             ranking = pipeline.run(
-                {"query": one.query, "user_id": one.user_id}, catalog=catalog, store=store, timestamp=moment, rng=0, candidates=Candidates(rows, np.zeros(len(rows)))
+                {"query": one.query, "user_id": one.user_id},
+                catalog=catalog,
+                store=store,
+                timestamp=moment,
+                rng=0,
+                candidates=Candidates(rows, np.zeros(len(rows))),
             )
             score_of = {d.document_id: (d.learned or {}).get("personalization_score") for d in ranking.documents}
-            for item in one.shown:
+            for slot, item in enumerate(one.shown, start=1):
                 if score_of.get(item) is not None:
                     predicted.append(float(score_of[item]))
+                    slots.append(slot)
                     engaged.append(float((one.request_id, item) in clicked))
         error = expected_calibration_error(np.array(predicted), np.array(engaged))
         table = reliability_table(np.array(predicted), np.array(engaged))
-        print(f"\npersonalization_score on {len(predicted)} held-out showings: expected calibration error {error:.4f}, base rate {np.mean(engaged):.4f}")
-        for count, mean, share, low, high in zip(table.count, table.predicted, table.observed, table.low, table.high, strict=True):
+        print(
+            f"\npersonalization_score on {len(predicted)} held-out showings: expected calibration error {error:.4f}, base rate {np.mean(engaged):.4f}"
+        )
+        for count, mean, share, low, high in zip(
+            table.count, table.predicted, table.observed, table.low, table.high, strict=True
+        ):
             print(f"{count:8d}{mean:9.4f} predicted{share:9.4f} observed ({low:.4f} to {high:.4f})")
+        place = np.array(slots)
+        told = (
+            f"{slot}: {np.array(predicted)[place == slot].mean():.3f}/{np.array(engaged)[place == slot].mean():.3f}"
+            for slot in (1, 2, 3, 5, 10)
+        )
+        print("a score is an average over the log's positions; by slot, predicted/observed: " + ", ".join(told))
         draw_reliability(table, error, Path(__file__).with_name("reliability.svg"))
 
 

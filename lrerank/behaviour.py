@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lrerank.engagement import Engagement
 from lrerank.features import CatalogFeatures
 from lrerank.profiles import Profile
-from lrerank.types import Interaction, IntArray
+from lrerank.types import IntArray, Interaction
 
 PURCHASES = ("purchase", "conversion")
 _REMEMBERED_CLICKS = 100_000
@@ -60,9 +60,7 @@ class Behaviour:
         # (user, row) → the latest page that showed it: whose a click is that names no request.
         self._latest: dict[tuple[str, int], str] = {}
 
-    def show(
-        self, user_id: str, rows: IntArray, positions: IntArray | None, timestamp: float, mean: float | None = None
-    ) -> None:
+    def show(self, user_id: str, rows: IntArray, positions: IntArray | None, mean: float | None = None) -> None:
         """Documents were shown at 1-based positions (None = unknown, then no click is expected of them).
 
         Args:
@@ -140,7 +138,7 @@ class Behaviour:
         self._latest.update(dict.fromkeys(((user_id, row) for row in new), page_id))
         if new:
             positions = None if first is None else np.array(list(new.values()), np.int64)
-            self.show(user_id, np.array(list(new), np.int64), positions, impression.timestamp, mean)
+            self.show(user_id, np.array(list(new), np.int64), positions, mean)
 
     def _forget_page(self) -> None:
         page_id, page = self._pages.popitem(last=False)

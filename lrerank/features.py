@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lrerank.data.catalog import BooleanColumn, CategoricalColumn, Catalog, ListColumn, NumericColumn, TextColumn
+from lrerank.data.catalog import BooleanColumn, Catalog, CategoricalColumn, ListColumn, NumericColumn, TextColumn
 from lrerank.errors import DataError
 from lrerank.types import FieldKind, FloatArray, IntArray
 
@@ -205,16 +205,16 @@ class CatalogFeatures:
         # Classes of age are filled per request: they count as equally common.
         self.class_shares: FloatArray = np.where(self.is_class & (mass == 0), 1 / len(_AGE_NAMES), mass)
         self._dates = [
-            (int(start), spec) for start, spec in zip(self.starts, schema.specs, strict=True) if spec.kind == "date"
+            (int(start), spec, column.values)
+            for start, spec in zip(self.starts, schema.specs, strict=True)
+            if spec.kind == "date" and isinstance(column := catalog.column(spec.path), NumericColumn)
         ]
 
     def at(self, rows: IntArray, timestamp: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """([n, T], [n, T]) terms and values of these documents at a moment: ages move, all else stands."""
         terms, values = self.terms[rows], self.values[rows]
-        for start, spec in self._dates:
-            column = self.catalog.column(spec.path)
-            assert isinstance(column, NumericColumn)
-            age = np.maximum(timestamp - column.values[rows], 0.0)
+        for start, spec, dates in self._dates:
+            age = np.maximum(timestamp - dates[rows], 0.0)
             known = np.isfinite(age)
             age_class = np.searchsorted(_AGE_EDGES, np.where(known, age, 0.0), side="right")
             values[:, start] = np.where(known, np.log1p(np.where(known, age, 0.0) / _DAY) / log(1000.0), 0.0)

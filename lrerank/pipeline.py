@@ -467,8 +467,7 @@ def _fill(found: Any, inputs: Mapping[str, Any], path: str, stage_id: str) -> An
             )
         return str(value)
 
-    filled = _TEMPLATE.sub(text, found)
-    return filled
+    return _TEMPLATE.sub(text, found)
 
 
 def _input(name: str, inputs: Mapping[str, Any], path: str, stage_id: str) -> Any:

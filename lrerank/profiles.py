@@ -92,4 +92,3 @@ def strongest(terms: IntArray32, tastes: NDArray[np.float32]) -> list[tuple[int,
     """The few tastes that say most about a user, strongest first: what the model crosses with documents."""
     order = np.argsort(-np.abs(tastes), kind="stable")[:_MOST_TASTES]
     return [(int(terms[place]), float(tastes[place])) for place in order if tastes[place] != 0.0]
-

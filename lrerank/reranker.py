@@ -97,7 +97,9 @@ class LearnedReranker:
         self._escaped = [escape(name) for name in features.names]
         schema = features.schema
         # A document that is not relevant is not saved by taste: the match counts alone and times the incoming score.
-        self.matches = ("match", "match×score") if schema.user_side and schema.incoming else ("match",) * schema.user_side
+        self.matches = (
+            ("match", "match×score") if schema.user_side and schema.incoming else ("match",) * schema.user_side
+        )
         matches = [f"{kind}.{spec.key}" for kind in self.matches for spec in schema.specs]
         self.plain_names = [*schema.engagement, *matches, *(INCOMING if schema.incoming else ())]
         self._plain_index = model.indices(PLAIN, self.plain_names)

@@ -19,7 +19,7 @@ from lrerank.data.catalog import BooleanColumn, Catalog, CategoricalColumn, Colu
 from lrerank.errors import DataError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
-from lrerank.types import BoolArray, Candidates, Interaction, IntArray
+from lrerank.types import BoolArray, Candidates, IntArray, Interaction
 from simulators.click_models.pbm import PBM, power_law_examination
 from simulators.impressions import feedback
 from simulators.preferences import Preferences, category_indicators, draw_preferences, list_indicators

@@ -24,19 +24,19 @@ from lrerank.data.catalog import Catalog
 from lrerank.deployment import publish
 from lrerank.errors import DataError
 from lrerank.features import CatalogFeatures, fit_schema
-from lrerank.files import write_atomically
+from lrerank.files import readable_errors, write_atomically
 from lrerank.interactions import AppendResult
 from lrerank.models import ModelVersion
 from lrerank.pipeline import Pipeline
 from lrerank.reranker import LearnedReranker
 from lrerank.store import Store
-from lrerank.types import Candidates, FloatArray, Interaction, IntArray
+from lrerank.types import Candidates, FloatArray, IntArray, Interaction
 from lrerank.vw import LearnerOptions, VWModel
 
 DEFAULT_PIPELINE: Sequence[Mapping[str, Any]] = (
     {"stage_type": "filter", "stage_id": "hybrid_search", "parameters": {"query": "{{INPUT.query}}", "top_k": 100}},
 )
-_CHECKPOINT_EVERY = 2000
+CHECKPOINT_EVERY = 2000
 _LOG_BATCH = 5000
 # Values keep growing while a model learns: old pairs of value and outcome say little of today's values.
 _CALIBRATED_OVER = 10_000
@@ -214,7 +214,7 @@ class Incoming:
         self, pipeline: Pipeline, catalog: Catalog, store: Store, pools: Mapping[str, IntArray] | None = None
     ) -> None:
         self._pools = pools or {}
-        self._before = pipeline.before_learning() or Pipeline.from_json(DEFAULT_PIPELINE)
+        self._before = pipeline.before_learning()
         self._catalog = catalog
         self._store = store
         self._known: dict[str, tuple[IntArray, FloatArray]] = {}
@@ -223,10 +223,12 @@ class Incoming:
         """([n] rows, [n] scores) of the candidates; empty for a query without words."""
         if query not in self._known:
             if query.strip():
-                inputs, pool = _Inputs({"query": query}), self._pools.get(query)
-                first = None if pool is None else Candidates(pool, np.zeros(len(pool)))
-                ranking = self._before.run(inputs, catalog=self._catalog, store=self._store, rng=0, candidates=first)
-                going = ranking.candidates
+                pool = self._pools.get(query, np.arange(len(self._catalog)))
+                going = Candidates(pool, np.zeros(len(pool)))
+                if self._before is not None:
+                    run = self._before.run
+                    inputs = _Inputs({"query": query})
+                    going = run(inputs, catalog=self._catalog, store=self._store, rng=0, candidates=going).candidates
                 self._known[query] = going.rows, going.scores
             else:
                 self._known[query] = np.zeros(0, np.int64), np.zeros(0)
@@ -362,7 +364,7 @@ class TrainingRun:
                 # What was under way at a checkpoint keeps what the model of that moment said.
                 if one.learn_order >= self.resumed_at and number not in self._frozen:
                     self._frozen[number] = self._freeze(one)
-                self.reranker.behaviour.show(one.user_id, one.rows, one.positions, one.timestamp)
+                self.reranker.behaviour.show(one.user_id, one.rows, one.positions)
             elif step == _ENGAGE:
                 moment, kind, slot = one.outcomes[place]
                 position = None if one.positions is None else int(one.positions[slot])
@@ -372,7 +374,7 @@ class TrainingRun:
                 if learned <= self.resumed_at:
                     continue
                 self._learn(one, self._frozen.pop(number))
-                if learned % _CHECKPOINT_EVERY == 0 and learned < len(self.lists):
+                if learned % CHECKPOINT_EVERY == 0 and learned < len(self.lists):
                     self._write_checkpoint()
                 yield self.progress
 
@@ -424,13 +426,18 @@ class TrainingRun:
         self.reranker.learn(frozen.shared, frozen.documents, rewards.tolist(), frozen.values)
 
     def _read_checkpoint(self) -> dict[str, Any] | None:
+        """What was written last; None where there is nothing, something damaged, or another training's."""
         try:
-            saved: dict[str, Any] = json.loads(self._checkpoint.read_bytes())
-        except (OSError, ValueError):
+            digest, _, content = self._checkpoint.read_bytes().partition(b"\n")
+        except OSError:
             return None
-        return saved if saved.get("identity") == self._identity else None
+        if digest.decode("ascii", "replace") != hashlib.sha256(content).hexdigest():
+            return None
+        saved: dict[str, Any] = json.loads(content)
+        return saved if saved["identity"] == self._identity else None
 
     def _write_checkpoint(self) -> None:
+        model = self.reranker.model.save()
         saved = {
             "identity": self._identity,
             "progress": asdict(self.progress),
@@ -439,9 +446,14 @@ class TrainingRun:
                 [number, [one.shared, one.documents, one.values.tolist(), one.placed.tolist()]]
                 for number, one in self._frozen.items()
             ],
-            "model": base64.b64encode(self.reranker.model.save()).decode(),
+            "model": base64.b64encode(model).decode(),
         }
-        write_atomically(self._checkpoint, json.dumps(saved).encode())
+        content = json.dumps(saved).encode()
+        with readable_errors(self._checkpoint, "the checkpoint of this training"):
+            write_atomically(self._checkpoint, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        # VW keeps counters and the state of its bootstraps that it does not save: go on as who resumes here would, so
+        # that both end with the same bytes.
+        self.reranker.model = VWModel(self.reranker.model.options, data=model)
 
 
 _SHOW, _ENGAGE, _LEARN, _STRAY = range(4)

@@ -24,7 +24,8 @@ class Request:
     Attributes:
         inputs: what `{{INPUT.name}}` is filled from, usually `query` and `user_id`.
         context: what is known of the moment: `device`, `location` and the like; strings, numbers or booleans.
-        timestamp: seconds since the epoch, UTC. Engagement features and ages are computed as of this moment.
+        timestamp: seconds since the epoch, UTC. Ages and the time of day are as of this moment; profiles and engagement
+            are as of all that has been logged.
         request_id: what ties the impression and its interactions together.
     """
 

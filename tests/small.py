@@ -94,7 +94,7 @@ def trained_reranker(requests: int = 600, seed: int = 1, bag: int = 1, **schema:
         )
         price = np.array([catalog.value("metadata.price", row) or 50.0 for row in rows[shown]])
         clicked = rng.random(6) < (0.05 + 0.6 * liked + 0.2 * (price < 15)) / positions**0.5
-        behaviour.show(f"u{user}", rows[shown], positions, moment)
+        behaviour.show(f"u{user}", rows[shown], positions)
         for place in np.flatnonzero(clicked):
             behaviour.engage("click", f"u{user}", int(rows[place]), int(positions[place]), moment, str(request))
         reranker.learn(shared, lines, clicked.astype(float).tolist())

@@ -153,7 +153,7 @@ def test_a_newcomers_first_clicks_change_their_list(reranker: LearnedReranker) -
     catalog = reranker.features.catalog
     tents = [row for row in range(len(catalog)) if catalog.value("metadata.category", row) == "tents"][:2]
     for number, row in enumerate(tents):
-        reranker.behaviour.show("new", np.array([row]), np.array([3]), NOW)
+        reranker.behaviour.show("new", np.array([row]), np.array([3]))
         reranker.behaviour.engage("click", "new", row, 3, NOW, f"n{number}")
     rows, after = _block(reranker, "new")
     assert after.segment == "tents_enthusiast"

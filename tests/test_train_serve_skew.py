@@ -82,7 +82,9 @@ def test_a_request_is_encoded_alike_in_training_and_in_serving(kind: str, tmp_pa
         positions = [None] * len(one.rows) if one.positions is None else one.positions.tolist()
         assert deployment.reranker.lines(block, range(len(one.rows)), positions) == (shared, documents)
     assert len(frozen) == 50
-    tastes = [deployment.reranker.behaviour.tastes(profile) for profile in deployment.reranker.behaviour.profiles.values()]
+    tastes = [
+        deployment.reranker.behaviour.tastes(profile) for profile in deployment.reranker.behaviour.profiles.values()
+    ]
     assert any(np.abs(taste).max(initial=0) > 0.3 for taste in tastes), "there was something to agree about"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -27,6 +29,7 @@ from lrerank.data.describing import describe
 from lrerank.data.judgment_files import Judged, match, read_judged
 from lrerank.data.load import search_folders
 from lrerank.errors import DataError
+from lrerank.files import StorageError
 from lrerank.store import Store
 
 app = typer.Typer(
@@ -135,28 +138,52 @@ def interactions(
     store = Store()
     documents = open_catalog(catalog, card, store)
     judged = _judged(documents.name, queries, judgments, documents)
-    population = populate(documents, judged.queries, judged.judgments, users=users, seed=seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    written = 0
     try:
-        with temporary.open("w", encoding="utf-8") as stream, progress() as bar:
-            task = bar.add_task("searching", total=requests, note="")
-            for one in draw(population, requests=requests, seed=seed, store=store):
-                stream.write(json.dumps(to_json(one), ensure_ascii=False) + "\n")
-                written += 1
-                bar.update(task, advance=one.interaction_type == "impression")
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+        population = populate(documents, judged.queries, judged.judgments, users=users, seed=seed)
+    except ValueError as error:  # the simulators know neither catalogs nor our errors
+        remedy = "Take a catalog with more documents, or with fewer values per document"
+        raise DataError(
+            f"this catalog can't carry made-up users: {error}", value=documents.name, remedy=remedy
+        ) from None
+    written = 0
+    with _replaced(out) as stream, progress() as bar:
+        task = bar.add_task("searching", total=requests, note="")
+        for one in draw(population, requests=requests, seed=seed, store=store):
+            stream.write(json.dumps(to_json(one), ensure_ascii=False) + "\n")
+            written += 1
+            bar.update(task, advance=one.interaction_type == "impression")
     console.print(f"{out}: {written} interactions of {users} made-up users in {requests} searches", highlight=False)
     say("synthetic taste on real queries and documents: it shows how things work, not how people are")
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[TextIO]:
+    """A file to write, which takes the place of `path` once it is whole.
+
+    Raises:
+        StorageError: there is something else than a file, or it can't be written.
+    """
+    if not path.name or (path.exists() and not path.is_file()):
+        # A device or pipe would be replaced by a file, not written to.
+        raise StorageError("this is no file to write", path=str(path), remedy="Give --out the name of a file")
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as stream:
+            yield stream
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"can't be written: {reason}", path=str(path), remedy="Give --out another file") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _judged(name: str, queries: Path | None, judgments: Path | None, catalog) -> Judged:  # type: ignore[no-untyped-def]
     if queries is not None and judgments is not None:
         return read_judged(queries, judgments, catalog)
-    if name not in worlds.NAMES:
+    if name not in worlds.NAMES or queries is not None or judgments is not None:
         raise DataError(
             "made-up users need queries with judgments", value=name, remedy="Give --queries and --judgments"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,9 @@ from lrerank.data.catalog import Catalog
 from lrerank.data.readers import read_frame
 from lrerank.data.values import id_word, number, plain, word
 from lrerank.errors import DataError
+
+# Whole up to there in the single precision of learners; what is beyond is no grade.
+_LARGEST_GRADE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,11 @@ def _column(frame: pd.DataFrame, names: tuple[str, ...], parse: Callable[[Any], 
         cell = plain(value)
         result = None if cell is None else parse(cell)
         if result is None:
-            remedy = "Grades are numbers from 0" if names[0] == "grade" else "Give every row one, as text or number"
+            remedy = (
+                "Grades are numbers from 0 to a million"
+                if names[0] == "grade"
+                else "Give every row one, as text or number"
+            )
             raise DataError(f"not a {names[0]}", path=f"{path}, row {row}: {name}", value=cell, remedy=remedy)
         parsed.append(result)
     return parsed
@@ -114,7 +120,7 @@ def _column(frame: pd.DataFrame, names: tuple[str, ...], parse: Callable[[Any], 
 
 def _grade(value: Any) -> float | None:
     grade = number(value)
-    return None if grade is None or not math.isfinite(grade) or grade < 0 else grade
+    return None if grade is None or not 0 <= grade <= _LARGEST_GRADE else grade
 
 
 def _refuse_repeated(keys: list[tuple[str, ...]], path: Path, name: str) -> None:

@@ -91,7 +91,7 @@ class JudgedRun:
             query_id = str(record["query_id"])
             rng = np.random.default_rng([self.seed, zlib.crc32(query_id.encode())])
             own = rng.permutation(np.asarray(members[query_id]))
-            columns = {name: value for name, value in record.items() if name not in ("query_id", "query_group")}
+            columns = {str(name): value for name, value in record.items() if name not in ("query_id", "query_group")}
             ranking = self.pipeline.run(
                 {**columns, **self.inputs},
                 catalog=self.catalog,

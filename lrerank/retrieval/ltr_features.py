@@ -97,7 +97,9 @@ class FeatureMaker:
         columns = self.make(query, rows)
         if self.spec.position:
             columns["position"] = np.ones(len(rows)) if positions is None else positions
-        return np.stack(list(columns.values()), axis=1).astype(np.float32)
+        # Beyond single precision a number would become infinite, which XGBoost refuses.
+        largest = np.finfo(np.float32).max
+        return np.clip(np.stack(list(columns.values()), axis=1), -largest, largest).astype(np.float32)
 
     def make(self, query: str, rows: IntArray) -> dict[str, FloatArray]:
         """Name → [n]."""

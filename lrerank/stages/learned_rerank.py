@@ -34,7 +34,7 @@ class ExplorationParameters(Parameters):
 
 class Fallback(Parameters):
     stage_id: Literal["rerank", "mmr"]
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class LearnedRerankParameters(Parameters):
@@ -187,12 +187,11 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
                 boosts[slot] = scores[open_places].max() - scores[chosen]
             open_places[chosen] = False
         reasons = [
-            [
-                reranker.label(feature, block, judged, int(chosen), int(candidates.rows[chosen]))
-                for feature in features
-            ]
+            [reranker.label(feature, block, judged, int(chosen), int(candidates.rows[chosen])) for feature in features]
             for chosen, features in zip(
-                slate.order, top_features(contributions.centred[slate.order, : contributions.documents_own], _REASONS), strict=True
+                slate.order,
+                top_features(contributions.centred[slate.order, : contributions.documents_own], _REASONS),
+                strict=True,
             )
         ]
         placed = Placed(
@@ -237,7 +236,9 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
         reason: str,
         learnable: Block | None,
     ) -> Outcome:
-        fallback = parameters.fallback if isinstance(parameters.fallback, Fallback) else Fallback(stage_id=parameters.fallback)
+        fallback = (
+            parameters.fallback if isinstance(parameters.fallback, Fallback) else Fallback(stage_id=parameters.fallback)
+        )
         stage = FALLBACKS[fallback.stage_id]()
         own = stage.parameters_type.model_validate(fallback.parameters)
         outcome = stage.run(own, request, candidates, environment)
