@@ -163,11 +163,11 @@ def _replaced(path: Path) -> Iterator[TextIO]:
     Raises:
         StorageError: there is something else than a file, or it can't be written.
     """
-    if not path.name or (path.exists() and not path.is_file()):
-        # A device or pipe would be replaced by a file, not written to.
-        raise StorageError("this is no file to write", path=str(path), remedy="Give --out the name of a file")
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    temporary = path.parent / f".{path.name[:60]}.{secrets.token_hex(4)}"
     try:
+        if not path.name or (path.exists() and not path.is_file()):
+            # A device or pipe would be replaced by a file, not written to.
+            raise StorageError("this is no file to write", path=str(path), remedy="Give --out the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", encoding="utf-8") as stream:
             yield stream
