@@ -449,6 +449,8 @@ class TrainingRun:
             "model": base64.b64encode(model).decode(),
         }
         content = json.dumps(saved).encode()
+        # Who trains the same model elsewhere and was quicker has emptied its workspace.
+        self.store.models.workspace(self.model_id)
         with readable_errors(self._checkpoint, "the checkpoint of this training"):
             write_atomically(self._checkpoint, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         # VW keeps counters and the state of its bootstraps that it does not save: go on as who resumes here would, so
