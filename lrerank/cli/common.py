@@ -69,7 +69,8 @@ def read_inputs(
 
 def print_json(found: Any) -> None:
     """JSON with no number that JSON does not know: what is not finite becomes null."""
-    json.dump(_finite(found), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
+    json.dump(_finite(found), sys.stdout, ensure_ascii=not is_unicode, indent=2, allow_nan=False)
     sys.stdout.write("\n")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from typing import NoReturn
@@ -43,6 +45,7 @@ def open_app(context: typer.Context) -> None:
 
 def main() -> NoReturn:
     """Runs a command. Exit codes: 0 done, 1 interrupted, 2 something the user can mend."""
+    _open_streams()
     try:
         app()
     except LrerankError as error:
@@ -53,7 +56,22 @@ def main() -> NoReturn:
         # The reader of a pipe has gone (`| head`): nothing is wrong. Keep Python from flushing into it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        aside.print("[bold red]Error:[/] the output does not fit where it is written to. Free some space.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)
     except KeyboardInterrupt:
         aside.print("Interrupted.")
         sys.exit(1)
     sys.exit(0)
+
+
+def _open_streams() -> None:
+    """A terminal or pipe that can't show a character gets its code, and one that was closed gets nothing."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  (open until the process ends)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lrerank.cli.common import JsonOption, YesOption, console, key_values, print_json, table
+from lrerank.cli.common import JsonOption, YesOption, console, key_values, print_json, say, table
+from lrerank.errors import LrerankError
 from lrerank.store import Store
 
 app = typer.Typer(help="Trained models: list, show, delete.", no_args_is_help=True)
@@ -16,7 +17,14 @@ app = typer.Typer(help="Trained models: list, show, delete.", no_args_is_help=Tr
 def list_models(as_json: JsonOption = False) -> None:
     """List the models and their current versions."""
     registry = Store().models
-    current = [registry.current(model_id) for model_id in registry.ids()]
+    current, problems = [], {}
+    for model_id in registry.ids():
+        try:
+            current.append(registry.current(model_id))
+        except LrerankError as error:  # the others are listed all the same
+            problems[model_id] = str(error)
+    for problem in problems.values():
+        say(problem)
     if as_json:
         print_json(
             [
@@ -28,12 +36,14 @@ def list_models(as_json: JsonOption = False) -> None:
                 }
                 for one in current
             ]
+            + [{"model": model_id, "problem": problem} for model_id, problem in problems.items()]
         )
         return
-    if not current:
+    if not current and not problems:
         console.print("No models yet: train one with lrerank train or lrerank train-static.", highlight=False)
         return
     rows = [[one.reference, one.kind, str(one.card.get("catalog", "")), str(one.card["created"])] for one in current]
+    rows += [[model_id, "damaged", "", ""] for model_id in problems]
     table(["model", "kind", "catalog", "created"], rows)
 
 
@@ -55,7 +65,13 @@ def delete(
 ) -> None:
     """Delete a model, or one version of it."""
     registry = Store().models
-    what = registry.current(model_id).model_id if version is None else registry.version(model_id, version).reference
+    # A damaged model can be deleted as well, so its card is not read.
+    versions = [row.version for row in registry.list() if row.model_id == model_id]
+    if not versions:
+        registry.current(model_id)  # says what there is
+    if version is not None and version not in versions:
+        registry.version(model_id, version)
+    what = model_id if version is None else f"{model_id}@{version}"
     if not yes:
         typer.confirm(f"Delete {what} for good?", abort=True)
     registry.delete(model_id, version)

@@ -20,6 +20,8 @@ from lrerank.types import FloatArray, IntArray
 _TELLING_DIGITS = 3
 _LONGEST_NUMBER = 12
 _YEAR = 365.2425 * 86_400.0  # seconds
+# Beyond single precision a number would become infinite, and differences of such numbers too: half of it is safe.
+_LARGEST = float(np.finfo(np.float32).max) / 2
 _VALUE_KINDS = ("numeric", "date", "boolean")
 
 
@@ -97,9 +99,7 @@ class FeatureMaker:
         columns = self.make(query, rows)
         if self.spec.position:
             columns["position"] = np.ones(len(rows)) if positions is None else positions
-        # Beyond single precision a number would become infinite, which XGBoost refuses.
-        largest = np.finfo(np.float32).max
-        return np.clip(np.stack(list(columns.values()), axis=1), -largest, largest).astype(np.float32)
+        return np.clip(np.stack(list(columns.values()), axis=1), -2 * _LARGEST, 2 * _LARGEST).astype(np.float32)
 
     def make(self, query: str, rows: IntArray) -> dict[str, FloatArray]:
         """Name → [n]."""
@@ -151,7 +151,7 @@ class FeatureMaker:
         dates = {field.path for field in self.catalog.fields if field.kind == "date"}
         columns: dict[str, FloatArray] = {}
         for path in self.spec.value_paths:
-            values = _value_column(self.catalog, path)[rows]
+            values = np.clip(_value_column(self.catalog, path)[rows], -_LARGEST, _LARGEST)
             columns[f"{path}: value"] = values
             # "cinderella 2015" means the year; which field a number means is for the model to find out.
             scale, origin = (_YEAR, 1970.0) if path in dates else (1.0, 0.0)
