@@ -248,6 +248,9 @@ class Incoming:
 class _Inputs(dict[str, Any]):
     """The logged query, and nothing for whatever else a pipeline's filters ask of the request."""
 
+    def __contains__(self, name: object) -> bool:
+        return True  # so that asking for what is missing tells why
+
     def __missing__(self, name: str) -> Any:
         raise DataError(
             "the stages before learned_rerank need an input that a file of interactions does not have",
@@ -317,6 +320,8 @@ class TrainingRun:
             rng = np.random.default_rng(self.options.seed)
             count = self.options.sampled_negatives
             self.lists = sample_negatives(interactions, catalog, self._incoming, count, rng)
+            strange = sum((each.document_id or "") not in catalog.row_of for each in interactions)
+            self.left_out.update({"engagements with documents the catalog lacks": strange} if strange else {})
         elif self.clicks_only and interactions:
             raise DataError(
                 "these interactions are clicks only: they teach taste and popularity, not rates",
