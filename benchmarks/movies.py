@@ -15,6 +15,7 @@ import os
 import platform
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -155,9 +156,13 @@ def main() -> None:
             print(
                 f"{name}: {time.perf_counter() - started:.0f} s, progressive loss {progress.loss:.4f}, of the mean {progress.constant_loss:.4f}"
             )
+        # Who searches next is who searched before: pairs are searches, and active users count as often as they come.
+        number_of = {user_id: number for number, user_id in enumerate(population.users)}
+        arrivals = [number_of[one.user_id] for one in logged if one.interaction_type == "impression"]
+        past_clicks = Counter(number_of[one.user_id] for one in logged if one.interaction_type == "click")
         pairs = list(
             zip(
-                rng.integers(asked.users, size=asked.pairs).tolist(),
+                rng.choice(arrivals, size=asked.pairs).tolist(),
                 rng.integers(len(test), size=asked.pairs).tolist(),
                 strict=True,
             )
@@ -208,6 +213,19 @@ def main() -> None:
                     gap = wider(scores[:, place], by_user, by_group, base)
                     told += f"{gap.value:+10.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
                 print(told)
+        history = np.array([past_clicks[int(user)] for user in by_user])
+        print(f"\n{'learned_rerank after that LTR minus LTR':<40}{'pairs':>8}{'NDCG@10':>10}")
+        gap = values["learned_rerank after that LTR"][:, 0] - values["rerank, LTR on the same clicks"][:, 0]
+        for low, high in ((0, 5), (5, 20), (20, 100), (100, 10**9)):
+            some = np.flatnonzero((history >= low) & (history < high))
+            own = wider(gap[some], [by_user[k] for k in some], [by_group[k] for k in some])
+            told = "" if own.low is None else f" ({own.low:+.4f} to {own.high:+.4f})"
+            label = (
+                f"users with {low} to {high - 1} past clicks"
+                if high < 10**9
+                else f"users with {low} past clicks or more"
+            )
+            print(f"{label:<40}{len(some):8d}{own.value:+10.4f}{told}")
         # Held-out interactions: the same users search the held-out queries; pages are as logged, in retrieval order.
         later = list(interactions(held_out_world, requests=asked.requests // 4, seed=asked.seed + 1, store=store))
         clicked = {(one.request_id, one.document_id) for one in later if one.interaction_type in ("click", "purchase")}

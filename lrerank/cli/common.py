@@ -91,7 +91,9 @@ def table(
         rows = [
             [*row[:-1], set_cell_size(row[-1], room - 1) + "…" if cell_len(row[-1]) > room else row[-1]] for row in rows
         ]
-    drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    if title is not None:  # a title of the table's own would wrap at the table's width
+        console.print(escape(title), style="italic", highlight=False)
+    drawn = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         drawn.add_column(
             column,

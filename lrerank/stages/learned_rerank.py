@@ -78,7 +78,8 @@ class Placed:
     """Why the model's documents stand where they stand; all lists run over the slots.
 
     Attributes:
-        scores: personalization_score, the estimated probability of engagement.
+        scores: personalization_score, the estimated probability of engagement, averaged over the positions that the
+            model learned from: at the top of the page more engage than that, at its end fewer.
         boosts: exploration_boost, the best remaining score minus the placed one's where the slot was explored.
         values: the model's values.
         reasons: the document features that lift it above the other candidates, largest first.
