@@ -44,7 +44,7 @@ def load_with_notes(
             return LoadedCatalog(catalog(name), ())
         return _fetched(known[name], name, data_folders)
     path = Path(name_or_path)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not _exists(path):
         names = ", ".join([*NAMES, *known])
         remedy = f"Give the path of a file, or one of {names}"
         raise DataError("no catalog has this name", value=name, remedy=remedy)
@@ -53,6 +53,13 @@ def load_with_notes(
     if card is None and beside.is_file():
         card = beside
     return load_frame(frame, read_card(card) if card else None, data_stem(path), place=path.name)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _names(card: Card) -> tuple[str, ...]:

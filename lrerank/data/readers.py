@@ -72,9 +72,14 @@ def data_suffix(path: Path) -> str:
     if suffix not in SUFFIXES or (packed and suffix == ".parquet"):
         allowed = "CSV or TSV, JSON lines (both also .gz) or Parquet"
         raise DataError("this kind of file is not read", path=str(path), remedy=f"Use {allowed}")
-    if not path.exists():
+    try:
+        there, folder = path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:  # a folder that is closed to us, or a name that no file can have
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise DataError(f"the file can't be read: {reason}", path=str(path), remedy="Give another path") from None
+    if not there:
         raise DataError("there is no such file", path=str(path), remedy="Check the path")
-    if path.is_dir():
+    if folder:
         raise DataError("this is a folder", path=str(path), remedy="Give the path of a file in it")
     return suffix
 
@@ -103,7 +108,8 @@ def _lines(path: Path) -> Iterator[str]:
         message = f"the file is not complete gzip: {error}"
         raise DataError(message, path=str(path), remedy="Pack or download it again") from None
     except OSError as error:
-        raise DataError(f"the file can't be read: {error.strerror or error}", path=str(path)) from None
+        remedy = "Make it readable for you, or give another one"
+        raise DataError(f"the file can't be read: {error.strerror or error}", path=str(path), remedy=remedy) from None
 
 
 def _csv_records(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -36,6 +36,9 @@ class Fetched:
     files: dict[str, str]
 
 
+_WRITABLE = "Set LRERANK_HOME to a folder that you can write to, with enough free space"
+
+
 def list_datasets() -> list[Card]:
     """The cards of all public data sets, by name. Built-in worlds are not among them: nothing is fetched for those."""
     cards = [read_card(path) for path in sorted(datasets_folder().glob("*/card.toml"))]
@@ -94,7 +97,7 @@ def fetch_card(card: Card, into: Path, from_folder: Path | None = None, host: st
             for file in files:
                 (ready / file).replace(target / file)
     except OSError as error:
-        raise DataError(f"can't be written: {error.strerror or error}", path=str(into), remedy="Check it") from None
+        raise DataError(f"can't be written: {error.strerror or error}", path=str(into), remedy=_WRITABLE) from None
     return Fetched(target, files)
 
 
@@ -136,7 +139,9 @@ def _copy_checked(source: Path, target: Path, accepted: Sequence[Checksum]) -> s
         with source.open("rb") as stream:
             digest = _copy(iter(lambda: stream.read(_CHUNK), b""), target)
     except OSError as error:
-        raise DataError(f"can't be read: {error.strerror or error}", path=str(source), remedy="Check it") from None
+        raise DataError(
+            f"can't be read: {error.strerror or error}", path=str(source), remedy="Make it readable for you"
+        ) from None
     for version in accepted:
         if version.sha256 == digest:
             return version.label
