@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,19 +18,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrerank.behaviour import PURCHASES, Behaviour
+from lrerank.behaviour import Behaviour
 from lrerank.calibration import LinkEstimator
 from lrerank.data.catalog import Catalog
 from lrerank.deployment import publish
 from lrerank.errors import DataError
 from lrerank.features import CatalogFeatures, fit_schema
 from lrerank.files import readable_errors, write_atomically
+from lrerank.incoming import Incoming, sample_negatives
 from lrerank.interactions import AppendResult
 from lrerank.models import ModelVersion
 from lrerank.pipeline import Pipeline
 from lrerank.reranker import LearnedReranker
+from lrerank.shown_lists import ShownList, shown_lists
 from lrerank.store import Store
-from lrerank.types import Candidates, FloatArray, IntArray, Interaction
+from lrerank.types import FloatArray, IntArray, Interaction
 from lrerank.vw import LearnerOptions, VWModel
 
 DEFAULT_PIPELINE: Sequence[Mapping[str, Any]] = (
@@ -40,13 +42,6 @@ CHECKPOINT_EVERY = 2000
 _LOG_BATCH = 5000
 # Values keep growing while a model learns: old pairs of value and outcome say little of today's values.
 _CALIBRATED_OVER = 10_000
-
-
-def _request_key(each: Interaction) -> tuple[str, ...]:
-    """What the impressions of one page share."""
-    if each.request_id is not None:
-        return "request", each.request_id
-    return "moment", each.user_id, each.query, repr(each.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +63,6 @@ class TrainingOptions:
     rewards: Mapping[str, float] = field(default_factory=lambda: {"click": 1.0, "purchase": 1.0, "conversion": 1.0})
     sampled_negatives: int | None = None
     seed: int = 0
-
-
-@dataclass(slots=True)
-class ShownList:
-    """One request of the log: what was shown where, and what came of it.
-
-    Attributes:
-        rows, positions: [k] catalog rows and 1-based positions (None = unknown).
-        outcomes: (timestamp, type, place in the list), in time order.
-        learn_order: how many lists are learned before this one.
-    """
-
-    request_id: str
-    user_id: str
-    query: str
-    timestamp: float
-    context: Mapping[str, Any]
-    rows: IntArray
-    positions: IntArray | None
-    outcomes: list[tuple[float, str, int]] = field(default_factory=list)
-    learn_order: int = 0
-
-    def rewards(self, weights: Mapping[str, float]) -> FloatArray:
-        """[k] the best of each document's interactions."""
-        rewards = np.zeros(len(self.rows))
-        for _, kind, place in self.outcomes:
-            rewards[place] = max(rewards[place], weights.get(kind, 0.0))
-        return rewards
 
 
 @dataclass(slots=True)
@@ -122,141 +89,6 @@ class Progress:
     @property
     def constant_loss(self) -> float:
         return self.constant_error / self.documents if self.documents else float("nan")
-
-
-def shown_lists(
-    interactions: Sequence[Interaction], catalog: Catalog
-) -> tuple[list[ShownList], list[Interaction], Counter[str]]:
-    """Interactions as shown lists in time order, strays, and how many could not be learned from, by reason.
-
-    Impressions of one request (same `request_id`, else same user, query and moment) form a list. A click or purchase
-    belongs to the list of its `request_id`, else to the user's latest earlier list that showed the document. Where no
-    list showed it, it is a stray: profiles and engagement know of it, as they do from the log.
-    """
-    strays: list[Interaction] = []
-    lists: dict[tuple[str, ...], ShownList] = {}
-    shown_rows: dict[tuple[str, ...], list[tuple[int, int | None]]] = defaultdict(list)
-    left_out: Counter[str] = Counter()
-    ordered = sorted(interactions, key=lambda each: each.timestamp)
-    for each in ordered:
-        if each.interaction_type != "impression":
-            continue
-        key = _request_key(each)
-        if key not in lists:
-            empty = np.zeros(0, np.int64)
-            lists[key] = ShownList(
-                each.request_id or "|".join(key), each.user_id, each.query, each.timestamp, each.context, empty, None
-            )
-        ids = list(each.shown) or [each.document_id or ""]
-        first = 1 if each.shown else each.position
-        for place, document_id in enumerate(ids):
-            row = catalog.row_of.get(document_id)
-            if row is None:
-                left_out["shown documents the catalog lacks"] += 1
-            else:
-                shown_rows[key].append((row, None if first is None else first + place))
-    latest: dict[tuple[str, int], list[ShownList]] = defaultdict(list)
-    for key, own in shown_rows.items():
-        by_row = dict(reversed(own))  # a document shown twice on a page counts at its first place
-        placed = sorted(by_row.items(), key=lambda pair: (pair[1] is None, pair[1] or 0))
-        lists[key].rows = np.array([row for row, _ in placed], np.int64)
-        if all(position is not None for _, position in placed):
-            lists[key].positions = np.array([position for _, position in placed], np.int64)
-        for row, _ in placed:
-            latest[lists[key].user_id, row].append(lists[key])
-    for each in ordered:
-        if each.interaction_type == "impression":
-            continue
-        row = catalog.row_of.get(each.document_id or "")
-        if row is None:
-            left_out["engagements with documents the catalog lacks"] += 1
-            continue
-        if each.request_id is not None:
-            found = lists.get(("request", each.request_id))
-            owner = found if found is not None and row in found.rows else None
-        else:
-            earlier = [one for one in latest[each.user_id, row] if one.timestamp <= each.timestamp]
-            owner = max(earlier, key=lambda one: one.timestamp, default=None)
-        if owner is None:
-            left_out["engagements with documents that were not shown"] += 1
-            strays.append(each)
-            continue
-        owner.outcomes.append(
-            (max(each.timestamp, owner.timestamp), each.interaction_type, int(np.flatnonzero(owner.rows == row)[0]))
-        )
-    return [one for one in sorted(lists.values(), key=lambda one: one.timestamp) if len(one.rows)], strays, left_out
-
-
-def sample_negatives(
-    interactions: Sequence[Interaction], catalog: Catalog, incoming: Incoming, count: int, rng: np.random.Generator
-) -> list[ShownList]:
-    """Lists for a file with clicks only: each click beside `count` documents drawn from its query's candidates."""
-    lists = []
-    for number, each in enumerate(sorted(interactions, key=lambda one: one.timestamp)):
-        row = catalog.row_of.get(each.document_id or "")
-        if row is None or (each.interaction_type != "click" and each.interaction_type not in PURCHASES):
-            continue
-        pool, _ = incoming.of(each.query)
-        others = pool[pool != row]
-        drawn = rng.choice(others, size=min(count, len(others)), replace=False)
-        one = ShownList(
-            f"sampled-{number}", each.user_id, each.query, each.timestamp, each.context, np.append(row, drawn), None
-        )
-        one.outcomes.append((each.timestamp, each.interaction_type, 0))
-        lists.append(one)
-    return lists
-
-
-class Incoming:
-    """What the stages before the learned one give for each query; worked out once per query."""
-
-    def __init__(
-        self, pipeline: Pipeline, catalog: Catalog, store: Store, pools: Mapping[str, IntArray] | None = None
-    ) -> None:
-        self._pools = pools or {}
-        self._before = pipeline.before_learning()
-        self._catalog = catalog
-        self._store = store
-        self._known: dict[str, tuple[IntArray, FloatArray]] = {}
-
-    def of(self, query: str) -> tuple[IntArray, FloatArray]:
-        """([n] rows, [n] scores) of the candidates; empty for a query without words."""
-        if query not in self._known:
-            if query.strip():
-                pool = self._pools.get(query, np.arange(len(self._catalog)))
-                going = Candidates(pool, np.zeros(len(pool)))
-                if self._before is not None:
-                    run = self._before.run
-                    inputs = _Inputs({"query": query})
-                    going = run(inputs, catalog=self._catalog, store=self._store, rng=0, candidates=going).candidates
-                self._known[query] = going.rows, going.scores
-            else:
-                self._known[query] = np.zeros(0, np.int64), np.zeros(0)
-        return self._known[query]
-
-    def with_shown(self, query: str, shown: IntArray) -> tuple[IntArray, FloatArray, IntArray]:
-        """Candidates, with those shown that retrieval misses at the end, and the places of the shown ones."""
-        rows, scores = self.of(query)
-        missed = shown[~np.isin(shown, rows)]
-        if len(missed):
-            rows = np.concatenate([rows, missed])
-            scores = np.concatenate([scores, np.full(len(missed), scores.min(initial=0.0))])
-        place_of = {row: place for place, row in enumerate(rows.tolist())}
-        return rows, scores, np.array([place_of[row] for row in shown.tolist()])
-
-
-class _Inputs(dict[str, Any]):
-    """The logged query, and nothing for whatever else a pipeline's filters ask of the request."""
-
-    def __contains__(self, name: object) -> bool:
-        return True  # so that asking for what is missing tells why
-
-    def __missing__(self, name: str) -> Any:
-        raise DataError(
-            "the stages before learned_rerank need an input that a file of interactions does not have",
-            path=f"INPUT.{name}",
-            remedy="Train with a pipeline whose filters use the query only",
-        )
 
 
 class _Frozen(NamedTuple):

@@ -11,7 +11,8 @@ from small import NOW, small_catalog
 
 from lrerank import Pipeline, Store
 from lrerank.deployment import deploy
-from lrerank.training import ShownList, TrainingRun, log_interactions
+from lrerank.shown_lists import ShownList
+from lrerank.training import TrainingRun, log_interactions
 from lrerank.types import Interaction
 
 PIPELINE = [

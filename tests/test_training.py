@@ -18,8 +18,9 @@ from small import NOW, small_catalog
 from lrerank import training
 from lrerank.errors import DataError
 from lrerank.pipeline import Pipeline
+from lrerank.shown_lists import shown_lists
 from lrerank.store import Store
-from lrerank.training import TrainingOptions, TrainingRun, log_interactions, shown_lists
+from lrerank.training import TrainingOptions, TrainingRun, log_interactions
 from lrerank.types import Interaction
 
 CATALOG = small_catalog()
