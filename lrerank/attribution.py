@@ -35,6 +35,8 @@ class Contributions:
     @property
     def centred(self) -> FloatArray:
         """[n, F] relative to the other candidates."""
+        if not len(self.raw):
+            return self.raw
         centred: FloatArray = self.raw - self.raw.mean(axis=0, keepdims=True)
         return centred
 

@@ -67,6 +67,8 @@ def rank(
         return
     for note in ranking.notes:
         say(note)
+    if not ranking.documents:
+        say("no document is left")
     _print(ranking)
     if explain:
         _print_explanations(ranking)
@@ -103,7 +105,7 @@ def _explanations(ranking: Ranking) -> list[dict[str, Any]] | None:
     if details is None or details.placed is None:
         return None
     contributions = details.placed.contributions
-    mean = float(contributions.values.mean())
+    mean = float(contributions.values.mean()) if len(contributions.values) else 0.0
     return [
         {
             "document_id": document.document_id,
