@@ -191,6 +191,7 @@ class CatalogFeatures:
         self.schema = schema
         self.names: list[str] = [""]
         self._term_of: dict[str, int] = {"": 0}
+        self._labels: dict[tuple[int, int], str] = {}
         blocks = [self._encode(spec) for spec in schema.specs]
         widths = [terms.shape[1] for terms, _ in blocks]
         self.starts: IntArray = (
@@ -231,12 +232,22 @@ class CatalogFeatures:
             term: for lists, text and dates, the term that speaks for the field.
         """
         spec = self.schema.specs[field]
+        key = (field, term) if spec.kind in ("list", "text", "date") else (field, -row - 1)
+        known = self._labels.get(key)
+        if known is None:
+            known = self._labels[key] = f"{spec.name}:{self._shown(spec, row, term)}"
+        return known
+
+    def _shown(self, spec: FeatureSpec, row: int, term: int) -> str:
         if spec.kind in ("list", "text", "date"):
-            return f"{spec.name}:{self.names[term].partition('=')[2] or 'none'}"
-        shown = self.catalog.value(spec.path, row)
-        if isinstance(shown, bool):
-            return f"{spec.name}:{str(shown).lower()}"
-        return f"{spec.name}:{shown:.6g}" if isinstance(shown, float) else f"{spec.name}:{shown or 'none'}"
+            return self.names[term].partition("=")[2] or "none"
+        match self.catalog.value(spec.path, row):
+            case bool(flag):
+                return str(flag).lower()
+            case float(number):
+                return f"{number:.6g}"
+            case other:
+                return str(other or "none")
 
     def _term(self, name: str) -> int:
         known = self._term_of.get(name)

@@ -16,7 +16,7 @@ from lrerank.data.catalog import Catalog
 from lrerank.data.load import load_catalog
 from lrerank.errors import InputError, LrerankError, PipelineError
 from lrerank.interactions import Impression
-from lrerank.pipeline_json import fill, is_file, parse, read_stage, refusal, shipped_pipelines
+from lrerank.pipeline_json import fill, holds_template, is_file, parse, read_stage, refusal, shipped_pipelines
 from lrerank.stages.base import Environment, Parameters, Stage
 from lrerank.stages.learned_rerank import LearnedDetails, LearnedRerank
 from lrerank.store import Store
@@ -127,6 +127,7 @@ class Pipeline:
     def __init__(self, stages: Sequence[Stage[Any]], parameters: Sequence[Mapping[str, Any]]) -> None:
         self.stages = stages
         self._parameters = parameters
+        self._templates = [[name for name, value in own.items() if holds_template(value)] for own in parameters]
 
     @classmethod
     def from_json(cls, source: str | Path | Sequence[Any]) -> Pipeline:
@@ -314,9 +315,11 @@ class Pipeline:
 
     def _filled(self, position: int, inputs: Mapping[str, Any]) -> Parameters:
         stage = self.stages[position]
-        filled = fill(self._parameters[position], inputs, f"[{position}].parameters", stage.stage_id)
+        own = dict(self._parameters[position])
+        for name in self._templates[position]:
+            own[name] = fill(own[name], inputs, f"[{position}].parameters.{name}", stage.stage_id)
         try:
-            return stage.parameters_type.model_validate(filled)
+            return stage.parameters_type.model_validate(own)
         except ValidationError as error:
             raise refusal(error, f"[{position}].parameters", InputError) from None
 

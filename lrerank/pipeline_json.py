@@ -140,6 +140,15 @@ def _is_variant(step: str) -> bool:
     return any(mark in step for mark in "[(") or step in {"Fallback", "str", "int", "float", "bool", "none"}
 
 
+def holds_template(found: Any) -> bool:
+    """Whether there is anything for a request to fill."""
+    if isinstance(found, Mapping):
+        return any(holds_template(value) for value in found.values())
+    if isinstance(found, list | tuple):
+        return any(holds_template(value) for value in found)
+    return isinstance(found, str) and "{{" in found
+
+
 def fill(found: Any, inputs: Mapping[str, Any], path: str, stage_id: str) -> Any:
     if isinstance(found, Mapping):
         return {key: fill(value, inputs, f"{path}.{key}", stage_id) for key, value in found.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -135,7 +136,10 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
     stage_type: ClassVar[Literal["sort"]] = "sort"
     parameters_type: ClassVar[type[LearnedRerankParameters]] = LearnedRerankParameters
 
-    _deployments: dict[tuple[str, str, str], Deployment] = field(default_factory=dict, repr=False)
+    # By store, model and catalog, with the stamp under which the version was current.
+    _deployments: dict[tuple[Path, str, str], tuple[tuple[int, int] | None, Deployment]] = field(
+        default_factory=dict, repr=False
+    )
 
     def run(
         self, parameters: LearnedRerankParameters, request: Request, candidates: Candidates, environment: Environment
@@ -219,11 +223,15 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
 
     def deployment(self, model_id: str, environment: Environment) -> Deployment:
         """The current version of a model at work on this catalog, in step with the log."""
-        version = environment.store.models.current(model_id)
-        key = (str(environment.store.home), version.reference, environment.catalog.fingerprint)
-        if key not in self._deployments:
-            self._deployments[key] = deploy(version, environment.catalog)
-        deployment = self._deployments[key]
+        models = environment.store.models
+        key, stamp = (environment.store.home, model_id, environment.catalog.fingerprint), models.stamp(model_id)
+        known = self._deployments.get(key)
+        if known is None or stamp is None or known[0] != stamp:
+            version = models.current(model_id)
+            if known is None or known[1].reference != version.reference:
+                known = stamp, deploy(version, environment.catalog)
+            self._deployments[key] = known = stamp, known[1]
+        deployment = known[1]
         deployment.catch_up(environment.store.log)
         return deployment
 
