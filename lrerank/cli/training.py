@@ -86,6 +86,10 @@ def train(
         say(f"features that catalog {documents.name} lacks, ignored: {', '.join(run.ignored)}")
     for reason, count in run.left_out.items():
         say(f"left out: {count} {reason}")
+    if sampled_negatives is not None and not run.clicks_only:
+        say("--sampled-negatives is not needed: the file says what was shown")
+    if not any(one.outcomes for one in run.lists):
+        say("nothing that was shown was clicked or bought: the model can't learn what is liked")
     if run.resumed_at:
         say(f"going on after {run.resumed_at} of {len(run.lists)} requests")
     with progress() as bar:
