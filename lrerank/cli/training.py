@@ -108,7 +108,7 @@ def train(
     better = 1 - state.loss / state.constant_loss if state.constant_loss else 0.0
     console.print(
         f"{version.reference}: learned {state.done} requests, progressive loss {state.loss:.4f}, "
-        f"{better:.1%} below always predicting the mean ({state.constant_loss:.4f})",
+        f"{abs(better):.1%} {'below' if better >= 0 else 'above'} always predicting the mean ({state.constant_loss:.4f})",
         highlight=False,
     )
     if logged is not None:
