@@ -268,8 +268,10 @@ class LearnedReranker:
 
 def _incoming(scores: FloatArray) -> Float32Array:
     """[n, 2] score scaled to 0..1 within the request, and the discount of the rank, 1/log2(1 + rank)."""
-    low, high = scores.min(initial=np.inf), scores.max(initial=-np.inf)
-    scaled = (scores - low) / (high - low) if high > low else np.zeros(len(scores))
+    # Halved first: the span of two finite numbers need not be finite.
+    halves = scores / 2
+    low, high = halves.min(initial=np.inf), halves.max(initial=-np.inf)
+    scaled = (halves - low) / (high - low) if high > low else np.zeros(len(scores))
     return np.column_stack([scaled, 1 / np.log2(np.arange(2, len(scores) + 2))]).astype(np.float32)
 
 

@@ -67,7 +67,12 @@ class LearnerOptions:
 
     def __post_init__(self) -> None:
         _require(10 <= self.bits <= 28, "options.bits", self.bits, "Use 10 to 28")
-        _require(0 < self.learning_rate <= 100, "options.learning_rate", self.learning_rate, "Use a number above 0")
+        _require(
+            0 < self.learning_rate <= 100,
+            "options.learning_rate",
+            self.learning_rate,
+            "Use a number above 0, at most 100",
+        )
         _require(0 <= self.power_t <= 1, "options.power_t", self.power_t, "Use 0 to 1")
         _require(1 <= self.bag <= 32, "options.bag", self.bag, "Use 1 to 32 members")
 

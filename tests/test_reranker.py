@@ -113,6 +113,8 @@ def test_incoming_score_and_rank_are_always_among_the_inputs(reranker: LearnedRe
     np.testing.assert_allclose(block.plain[:, -1], 1 / np.log2([2, 3, 4, 5]), rtol=1e-6)
     alike = reranker.assemble(rows, np.full(4, 7.0), None, {}, NOW)
     assert not alike.plain[:, -2].any()
+    wide = reranker.assemble(rows, np.array([1.7e308, 0.0, 0.0, -1.7e308]), None, {}, NOW)
+    np.testing.assert_allclose(wide.plain[:, -2], [1.0, 0.5, 0.5, 0.0])
 
 
 def test_keeping_some_candidates_keeps_their_place_among_all(reranker: LearnedReranker) -> None:

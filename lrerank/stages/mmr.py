@@ -56,7 +56,7 @@ def relevance(scores: FloatArray) -> FloatArray:
     Where the scores contradict the order in which the documents came, as after another `mmr`, the order speaks:
     so `lambda` = 1 always gives the incoming order.
     """
-    if (np.diff(scores) > 0).any():
+    if (scores[1:] > scores[:-1]).any():
         scores = -np.arange(len(scores), dtype=np.float64)
     low, high = scores.min(), scores.max()
     # Halved first: the span of two finite numbers need not be finite.
