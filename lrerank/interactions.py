@@ -15,14 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lrerank.document_counts import DocumentCounts, document_counts
 from lrerank.errors import DataError
 from lrerank.files import json_text
 from lrerank.interaction_rows import COLUMNS, Impression, decode, decode_impression, encodable, encode, moment
 from lrerank.log_session import Session
 from lrerank.types import Interaction
 
-__all__ = ["AppendResult", "DocumentCounts", "Impression", "InteractionLog", "LogState"]
+__all__ = ["AppendResult", "Impression", "InteractionLog", "LogState"]
 
 _PAGE = 1000
 _EXPIRED_AT_ONCE = 10_000
@@ -197,13 +196,6 @@ class InteractionLog:
             }
             rows = connection.execute(_USER_HISTORY, known).fetchall()
         return [decode(row) for row in reversed(rows)]
-
-    def document_counts(self, before: float | None = None) -> DocumentCounts:
-        """How documents and positions fared before a moment, over all users whose interactions are in the log."""
-        session = self._session()
-        with session.reading() as connection:
-            limit = _NEVER if before is None else moment(before, "before")
-            return document_counts(connection, session.organisation, limit)
 
     def count(self, interaction_type: str | None = None) -> int:
         """How many interactions are stored."""

@@ -261,7 +261,6 @@ def test_questions_that_would_silently_find_nothing_are_refused(log: Interaction
         lambda: log.read(until=1.7e12),
         lambda: log.user_history("u", float("inf")),
         lambda: log.user_history("", 1.0),
-        lambda: log.document_counts(before=float("nan")),
         lambda: log.expire(float("nan")),
         lambda: InteractionLog(log.path, ""),
     ):
@@ -310,79 +309,6 @@ def test_what_arrives_while_reading_waits_for_the_next_time(log: InteractionLog)
 
 
 # Counts
-
-
-def random_traffic(rng: random.Random) -> list[Interaction | Impression]:
-    """Lists and single impressions, clicks that are explained and ones that are not, twice and too late."""
-    items: list[Interaction | Impression] = []
-    for number in range(60):
-        request, shown, start = f"r{number}", rng.sample("abcdefgh", 4), float(rng.randrange(100))
-        if rng.random() < 0.7:
-            items.append(Impression(request, "u", start, shown))
-        elif rng.random() < 0.5:
-            for slot, document in enumerate(shown):
-                position = None if rng.random() < 0.2 else slot + 1
-                items.append(Interaction("impression", "u", document, start, position=position, request_id=request))
-        for kind in rng.choices(["click", "purchase", "conversion"], k=rng.randrange(5)):
-            named = None if rng.random() < 0.2 else request
-            when = start + rng.randrange(3)
-            name = f"{number} {rng.random()}"
-            items.append(Interaction(kind, "u", rng.choice("abcdefghz"), when, request_id=named, interaction_id=name))
-    return items
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_document_counts_agree_with_counting_by_hand(log: InteractionLog, seed: int) -> None:
-    rng = random.Random(seed)
-    items = random_traffic(rng)
-    log.append(items)
-    before = rng.choice([None, 50.0])
-    past = [item for item in items if before is None or item.timestamp < before]
-    showings = [
-        (item.request_id, document, slot)
-        for item in past
-        if isinstance(item, Impression)
-        for slot, document in enumerate(item.shown, start=1)
-    ] + [
-        (item.request_id, item.document_id, item.position)
-        for item in past
-        if isinstance(item, Interaction) and item.interaction_type == "impression"
-    ]
-    events = [item for item in past if isinstance(item, Interaction) and item.interaction_type != "impression"]
-
-    def engaged(is_click: bool) -> list[tuple[str | None, str | None]]:
-        found = [
-            (item.request_id, item.document_id) for item in events if (item.interaction_type == "click") == is_click
-        ]
-        return [*{pair for pair in found if pair[0]}, *(pair for pair in found if not pair[0])]
-
-    clicks, purchases = engaged(True), engaged(False)
-    clicked = [showing for showing in showings if showing[:2] in clicks]
-    rate = {
-        slot: sum(showing[2] == slot for showing in clicked) / max(1, sum(showing[2] == slot for showing in showings))
-        for slot in range(1, 5)
-    }
-    counts = log.document_counts(before)
-    assert list(counts.document_ids) == sorted({pair[1] for pair in (*showings, *clicks, *purchases)})
-    for row, document in enumerate(counts.document_ids):
-        own = [showing for showing in showings if showing[1] == document]
-        assert counts.impressions[row] == len(own)
-        assert counts.clicks[row] == sum(pair[1] == document for pair in clicks)
-        assert counts.purchases[row] == sum(pair[1] == document for pair in purchases)
-        assert counts.clicked[row] == sum(showing[:2] in clicks for showing in own)
-        assert counts.purchased[row] == sum(showing[:2] in purchases for showing in own)
-        assert counts.expected_clicks[row] == pytest.approx(sum(rate[slot] for _, _, slot in own if slot), abs=1e-12)
-    for slot, (shown_at, clicked_at) in enumerate(
-        zip(counts.position_impressions, counts.position_clicks, strict=True), 1
-    ):
-        assert shown_at == sum(showing[2] == slot for showing in showings)
-        assert clicked_at == sum(showing[2] == slot for showing in clicked)
-    assert np.all(counts.clicked <= counts.impressions)
-
-
-def test_counts_of_an_empty_log_are_empty(log: InteractionLog) -> None:
-    counts = log.document_counts()
-    assert (list(counts.document_ids), counts.impressions.shape, counts.position_clicks.shape) == ([], (0,), (0,))
 
 
 # Several processes

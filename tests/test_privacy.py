@@ -227,12 +227,11 @@ def test_what_is_erased_is_gone_from_the_bytes(log: InteractionLog) -> None:
     fill(log, random.Random(4))
     log.opt_out("user6")
     for user in (6, 10, 22, 24, 29):
-        before, others = log.count(), len(log.document_counts().document_ids)
+        before = log.count()
         traces = [marked(user), log.pseudonym(f"user{user}")]
         assert on_disk(log, *traces) == traces
         erased = log.erase(f"user{user}")
         assert 0 < erased == before - log.count()
-        assert len(log.document_counts().document_ids) < others
         assert on_disk(log, *traces) == []
     assert log.erase("user6") == 0
     assert log.is_opted_out("user6")

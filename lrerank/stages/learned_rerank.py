@@ -19,7 +19,7 @@ from lrerank.reranker import Block, Judged, LearnedReranker
 from lrerank.stages.base import Environment, Outcome, Parameters, Stage
 from lrerank.stages.mmr import MMR
 from lrerank.stages.rerank import Rerank
-from lrerank.types import BoolArray, Candidates, FloatArray, Request
+from lrerank.types import BoolArray, Candidates, FloatArray, IntArray, Request, Slate
 
 FALLBACKS: Mapping[str, type[Stage[Any]]] = {"rerank": Rerank, "mmr": MMR}
 _REASONS = 3
@@ -183,30 +183,7 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
         contributions = reranker.explain(judged)
         if late():
             return self._time_out(parameters, candidates, deployment, user_id)
-        scores = reranker.engagement_probability(judged.values)
-        placed_scores = scores[slate.order]
-        boosts = np.zeros(len(slate.order))
-        open_places = np.ones(len(scores), bool)
-        for slot, chosen in enumerate(slate.order):
-            if slate.explored[slot]:
-                boosts[slot] = scores[open_places].max() - scores[chosen]
-            open_places[chosen] = False
-        reasons = [
-            [reranker.label(feature, block, judged, int(chosen), int(candidates.rows[chosen])) for feature in features]
-            for chosen, features in zip(
-                slate.order,
-                top_features(contributions.centred[slate.order, : contributions.documents_own], _REASONS),
-                strict=True,
-            )
-        ]
-        placed = Placed(
-            placed_scores,
-            boosts,
-            judged.values[slate.order],
-            reasons,
-            contributions,
-            judged,
-        )
+        placed = _placed(reranker, block, judged, contributions, slate, candidates.rows)
         details = LearnedDetails(
             user_id=user_id,
             model=deployment.reference,
@@ -282,6 +259,29 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
         )
         note = f"learned_rerank ran out of its {parameters.timeout_ms:g} ms; the incoming order came back"
         return Outcome(kept, (note,), details)
+
+
+def _placed(
+    reranker: LearnedReranker,
+    block: Block,
+    judged: Judged,
+    contributions: Contributions,
+    slate: Slate,
+    rows: IntArray,
+) -> Placed:
+    scores = reranker.engagement_probability(judged.values)
+    boosts = np.zeros(len(slate.order))
+    open_places = np.ones(len(scores), bool)
+    for slot, chosen in enumerate(slate.order):
+        if slate.explored[slot]:
+            boosts[slot] = scores[open_places].max() - scores[chosen]
+        open_places[chosen] = False
+    own = contributions.centred[slate.order, : contributions.documents_own]
+    reasons = [
+        [reranker.label(feature, block, judged, int(chosen), int(rows[chosen])) for feature in features]
+        for chosen, features in zip(slate.order, top_features(own, _REASONS), strict=True)
+    ]
+    return Placed(scores[slate.order], boosts, judged.values[slate.order], reasons, contributions, judged)
 
 
 class _Deadline:
