@@ -38,6 +38,16 @@ class _Page:
     positions: dict[int, int | None] = field(default_factory=dict)
 
 
+def page_of(interaction: Interaction) -> str:
+    """What the interactions of one page share: user and request, where a request is named, else user, query and moment.
+
+    The user is part of it because request ids are not always unique: two users never share a page.
+    """
+    if interaction.request_id is not None:
+        return repr(("request", interaction.user_id, interaction.request_id))
+    return repr(("moment", interaction.user_id, interaction.query, interaction.timestamp))
+
+
 class Behaviour:
     """Profiles of users and engagement of documents, over one catalog under one schema.
 
@@ -109,17 +119,17 @@ class Behaviour:
         if interaction.interaction_type == "impression":
             self._observe_page(interaction)
         elif (row := catalog.row_of.get(interaction.document_id or "")) is not None:
-            user_id, request_id, position = interaction.user_id, interaction.request_id, None
-            if request_id is None:
-                request_id = self._latest.get((user_id, row), "")
-            if (page := self._pages.get(request_id)) is not None:
+            user_id, position = interaction.user_id, None
+            named = interaction.request_id is not None
+            page_id = page_of(interaction) if named else self._latest.get((user_id, row), "")
+            if (page := self._pages.get(page_id)) is not None:
                 position = page.positions.get(row)
-            self.engage(interaction.interaction_type, user_id, row, position, interaction.timestamp, request_id)
+            self.engage(interaction.interaction_type, user_id, row, position, interaction.timestamp, page_id)
 
     def _observe_page(self, impression: Interaction) -> None:
         """Documents of a page, all of them or one after the other."""
         row_of, user_id = self._features.catalog.row_of, impression.user_id
-        page_id = impression.request_id or "|".join(("moment", user_id, impression.query, repr(impression.timestamp)))
+        page_id = page_of(impression)
         page, mean = self._pages.get(page_id), None
         if page is None:
             page = self._pages[page_id] = _Page(user_id, self.engagement.mean_rate())

@@ -9,15 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from lrerank.behaviour import page_of
 from lrerank.data.catalog import Catalog
 from lrerank.types import FloatArray, IntArray, Interaction
-
-
-def _request_key(each: Interaction) -> tuple[str, ...]:
-    """What the impressions of one page share."""
-    if each.request_id is not None:
-        return "request", each.request_id
-    return "moment", each.user_id, each.query, repr(each.timestamp)
 
 
 @dataclass(slots=True)
@@ -53,23 +47,23 @@ def shown_lists(
 ) -> tuple[list[ShownList], list[Interaction], Counter[str]]:
     """Interactions as shown lists in time order, strays, and how many could not be learned from, by reason.
 
-    Impressions of one request (same `request_id`, else same user, query and moment) form a list. A click or purchase
+    Impressions of one page (same user and `request_id`, else same user, query and moment) form a list. A click or purchase
     belongs to the list of its `request_id`, else to the user's latest earlier list that showed the document. Where no
     list showed it, it is a stray: profiles and engagement know of it, as they do from the log.
     """
     strays: list[Interaction] = []
-    lists: dict[tuple[str, ...], ShownList] = {}
-    shown_rows: dict[tuple[str, ...], list[tuple[int, int | None]]] = defaultdict(list)
+    lists: dict[str, ShownList] = {}
+    shown_rows: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
     left_out: Counter[str] = Counter()
     ordered = sorted(interactions, key=lambda each: each.timestamp)
     for each in ordered:
         if each.interaction_type != "impression":
             continue
-        key = _request_key(each)
+        key = page_of(each)
         if key not in lists:
             empty = np.zeros(0, np.int64)
             lists[key] = ShownList(
-                each.request_id or "|".join(key), each.user_id, each.query, each.timestamp, each.context, empty, None
+                each.request_id or key, each.user_id, each.query, each.timestamp, each.context, empty, None
             )
         ids = list(each.shown) or [each.document_id or ""]
         first = 1 if each.shown else each.position
@@ -96,7 +90,7 @@ def shown_lists(
             left_out["engagements with documents the catalog lacks"] += 1
             continue
         if each.request_id is not None:
-            found = lists.get(("request", each.request_id))
+            found = lists.get(page_of(each))
             owner = found if found is not None and row in found.rows else None
         else:
             earlier = [one for one in latest[each.user_id, row] if one.timestamp <= each.timestamp]

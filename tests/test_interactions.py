@@ -308,9 +308,6 @@ def test_what_arrives_while_reading_waits_for_the_next_time(log: InteractionLog)
     assert [item.interaction_id for item in log.read(after_row=state.last_row)] == ["new"]
 
 
-# Counts
-
-
 # Several processes
 
 

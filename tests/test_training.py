@@ -238,3 +238,15 @@ def test_logging_that_was_killed_half_way_is_completed(tmp_path: Path, monkeypat
     store = Store(tmp_path)
     assert store.log.count() == 40
     assert tuple(log_interactions(store, CATALOG, found)) == (len(found) - 40, 40, 0)
+
+
+def test_two_users_never_share_a_page_even_if_their_requests_share_an_id() -> None:
+    catalog = small_catalog()
+    pages = [
+        Interaction("impression", user, None, NOW + number, request_id="same", shown=[f"d{number}", f"d{number + 1}"])
+        for number, user in enumerate(("ann", "bob"))
+    ]
+    click = Interaction("click", "bob", "d1", NOW + 9, request_id="same")
+    lists, strays, _ = shown_lists([*pages, click], catalog)
+    assert [(one.user_id, len(one.rows), len(one.outcomes)) for one in lists] == [("ann", 2, 0), ("bob", 2, 1)]
+    assert not strays
