@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20000)
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hidden-share", type=float, default=0.5, help="1 = no feature shows taste: nothing to win")
     asked = parser.parse_args()
     data = Path(os.environ.get("LRERANK_DATA", "../shared/data")) / "msrd"
     os.environ.setdefault("LRERANK_DATA", str(data.parent))
@@ -120,7 +121,12 @@ def main() -> None:
     train, test = judged.queries[~held_out], judged.queries[held_out].reset_index(drop=True)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        options = {"users": asked.users, "seed": asked.seed, "fields": [str(catalog.segment_path)]}
+        options = {
+            "users": asked.users,
+            "seed": asked.seed,
+            "hidden_share": asked.hidden_share,
+            "fields": [str(catalog.segment_path)],
+        }
         population = populate(catalog, train.reset_index(drop=True), judged.judgments, **options)
         logged = list(interactions(population, requests=asked.requests, seed=asked.seed, store=store))
         log_interactions(store, catalog, logged)
@@ -264,7 +270,8 @@ def main() -> None:
             for slot in (1, 2, 3, 5, 10)
         )
         print("a score is an average over the log's positions; by slot, predicted/observed: " + ", ".join(told))
-        draw_reliability(table, error, Path(__file__).with_name("reliability.svg"))
+        if asked.hidden_share == parser.get_default("hidden_share") and asked.seed == 0:
+            draw_reliability(table, error, Path(__file__).with_name("reliability.svg"))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from small import NOW, small_catalog
-from test_pipeline import SEARCH, learned, pages
+from test_pipeline import SEARCH, learned, pages, trained_store
 
 from lrerank import Pipeline, Store
 from lrerank.evaluation.judged import JudgedRun
-from lrerank.training import TrainingRun, log_interactions
+from lrerank.evaluation.ranking import Metric
 
 QUERIES = pd.DataFrame(
     {"query_id": ["a", "b", "c"], "query": ["fast tents", "warm trail", "small"], "query_group": ["a", "b", "c"]}
@@ -30,13 +30,7 @@ def judgments(seed: int = 0) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    store, interactions = Store(tmp_path_factory.mktemp("judged")), pages(100)
-    run = TrainingRun("m", small_catalog(), interactions, pipeline=Pipeline.from_json([SEARCH, learned()]), store=store)
-    for _ in run:
-        pass
-    run.publish()
-    log_interactions(store, small_catalog(), interactions)
-    return store
+    return trained_store(tmp_path_factory.mktemp("judged"), 100)
 
 
 def evaluated(store: Store, found: pd.DataFrame, **how: object):  # type: ignore[no-untyped-def]
@@ -74,3 +68,33 @@ def test_the_order_of_a_judgment_file_makes_no_difference_to_expectation(store: 
     worst = evaluated(store, found.sort_values("grade", ignore_index=True))
     for label, estimate in best.metrics.items():
         assert estimate.value == pytest.approx(worst.metrics[label].value, abs=1e-9)
+
+
+def test_the_figures_are_those_of_the_rankings_counted_by_hand(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places of each list times gains; what the last stage cut counts as not retrieved, but is in the ideal list."""
+    found, lists = judgments(3), {}
+    run_pipeline = Pipeline.run
+
+    def watched(self: Pipeline, *inputs: object, **arguments: object) -> object:
+        ranking = run_pipeline(self, *inputs, **arguments)  # type: ignore[arg-type]
+        lists[arguments["request_id"]] = [document.document_id for document in ranking.documents]
+        return ranking
+
+    monkeypatch.setattr(Pipeline, "run", watched)
+    pipeline = Pipeline.from_json([SEARCH, {"stage_type": "sort", "stage_id": "rerank", "parameters": {"top_n": 4}}])
+    metrics = [Metric("ndcg", 10), Metric("mrr")]
+    run = JudgedRun(pipeline, small_catalog(), QUERIES, found, store=store, metrics=metrics)
+    for _ in run:
+        pass
+    ndcg, reciprocal = [], []
+    for query_id, shown in lists.items():
+        own = found[found["query_id"] == query_id]
+        grade = dict(zip(own["doc_id"], own["grade"], strict=True))
+        got, ideal = [grade[item] for item in shown], sorted(grade.values(), reverse=True)[:10]
+        gains = [sum((2**g - 1) / np.log2(place + 1) for place, g in enumerate(each, 1)) for each in (got, ideal)]
+        ndcg.append(gains[0] / gains[1])
+        reciprocal.append(next((1 / place for place, g in enumerate(got, 1) if g >= 1), 0.0))
+    assert [len(shown) for shown in lists.values()] == [4, 4, 4]
+    result = run.result().metrics
+    assert result["ndcg@10"].value == pytest.approx(np.mean(ndcg), abs=1e-9)
+    assert result["mrr"].value == pytest.approx(np.mean(reciprocal), abs=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from small import NOW, small_catalog
 
 from lrerank import LrerankError, Pipeline, Store
 from lrerank.errors import InputError, ModelNotFoundError, PipelineError
-from lrerank.training import TrainingRun
+from lrerank.training import TrainingRun, log_interactions
 from lrerank.types import Interaction
 
 SEARCH = {"stage_type": "filter", "stage_id": "hybrid_search", "parameters": {"query": "{{INPUT.query}}", "top_k": 30}}
@@ -49,18 +50,20 @@ def pages(requests: int = 150, seed: int = 0) -> list[Interaction]:
     return found
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """A store with model "m" trained and its users logged."""
-    from lrerank.training import log_interactions
-
-    store, interactions = Store(tmp_path), pages()
+def trained_store(home: Path, requests: int) -> Store:
+    """A store with model "m" trained on so many pages, and its users logged."""
+    store, interactions = Store(home), pages(requests)
     run = TrainingRun("m", small_catalog(), interactions, pipeline=Pipeline.from_json([SEARCH, learned()]), store=store)
     for _ in run:
         pass
     run.publish()
     log_interactions(store, small_catalog(), interactions)
     return store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return trained_store(tmp_path, 150)
 
 
 def run(entries: list[Any], store: Store, inputs: dict[str, Any] | None = None, **arguments: Any):  # type: ignore[no-untyped-def]
@@ -359,12 +362,31 @@ def test_any_request_gets_distinct_known_documents_with_finite_scores_or_a_sente
 
 @pytest.fixture(scope="module")
 def fuzz_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    from lrerank.training import log_interactions
+    return trained_store(tmp_path_factory.mktemp("fuzz"), 60)
 
-    store, interactions = Store(tmp_path_factory.mktemp("fuzz")), pages(60)
-    run = TrainingRun("m", small_catalog(), interactions, pipeline=Pipeline.from_json([SEARCH, learned()]), store=store)
-    for _ in run:
-        pass
-    run.publish()
-    log_interactions(store, small_catalog(), interactions)
-    return store
+
+@pytest.mark.parametrize("strategy", ["epsilon_greedy", "softmax", "squarecb"])
+def test_what_is_logged_is_the_probability_of_what_was_drawn(fuzz_store: Store, strategy: str) -> None:
+    """Pages of two from five candidates, drawn 1,200 times through the whole pipeline: each page's share is the product
+    of its logged propensities. Five standard errors: with 60 pages a right program fails once in 30,000 runs."""
+    catalog, draws = small_catalog(), 1200
+    search = {**SEARCH, "parameters": {**SEARCH["parameters"], "top_k": 5}}
+    knobs = {"temperature": 0.3, "gamma": 20.0}
+    stage = learned(
+        exploration=strategy, exploration_rate=0.3, exploration_parameters=knobs, top_n=2, cold_start_after=0
+    )
+    pipeline = Pipeline.from_json([search, stage])
+    count: Counter[tuple[str, ...]] = Counter()
+    probability: dict[tuple[str, ...], float] = {}
+    for seed in range(draws):
+        ranking = pipeline.run(INPUTS, catalog=catalog, store=fuzz_store, rng=seed, timestamp=NOW + 1e5)
+        impression = ranking.impression()
+        assert impression is not None
+        page = tuple(impression.shown)
+        count[page] += 1
+        logged = float(np.prod(impression.propensities))
+        assert probability.setdefault(page, logged) == pytest.approx(logged, abs=1e-12)
+    assert len(probability) > 10
+    assert sum(probability.values()) == pytest.approx(1.0, abs=0.05), "pages that were never drawn are rare"
+    for page, expected in probability.items():
+        assert abs(count[page] / draws - expected) < 5 * np.sqrt(expected * (1 - expected) / draws) + 1 / draws
