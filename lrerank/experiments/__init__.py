@@ -1,0 +1,1 @@
+"""Experiments on a simulated population: a spec, its run, and what may be concluded from it."""

@@ -1,0 +1,1 @@
+"""The policies that an experiment compares, one kind per file."""
