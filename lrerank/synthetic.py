@@ -13,19 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from lrerank.data.catalog import BooleanColumn, Catalog, CategoricalColumn, Column, ListColumn, NumericColumn
+from lrerank.data.catalog import Catalog
+from lrerank.data.classes import catalog_classes
 from lrerank.errors import DataError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
 from lrerank.types import BoolArray, Candidates, IntArray, Interaction
 from simulators.click_models.pbm import PBM, power_law_examination
 from simulators.impressions import feedback
-from simulators.preferences import Preferences, category_indicators, draw_preferences, list_indicators
+from simulators.preferences import Preferences, draw_preferences, list_indicators
 from simulators.sessions import sessions
 
-_MOST_CLASSES = 120
 _START = 1_767_225_600.0  # 2026-01-01: the same seed gives the same file in any year
 
 
@@ -78,11 +77,8 @@ def populate(
         DataError: there is no field that taste could be about.
     """
     values = [
-        indicators
-        for known in catalog.fields
-        if (known.path in fields if fields is not None else known.feature)
-        and (indicators := _classes(catalog.column(known.path))) is not None
-        and indicators.shape[1] <= _MOST_CLASSES
+        list_indicators(known.offsets, known.codes, len(known.vocabulary))
+        for known in catalog_classes(catalog, fields).values()
     ]
     if not values:
         raise DataError(
@@ -98,26 +94,6 @@ def populate(
     members = judgments.groupby("query_id", sort=False).indices
     judged = {str(query_id): (rows[own], grades[own]) for query_id, own in members.items()}
     return Population(catalog, queries, judged, preferences, [f"user-{number:05d}" for number in range(users)])
-
-
-def _classes(column: Column) -> NDArray[np.float64] | None:
-    """[documents, classes] indicators of what taste may be about; None where a field has no classes."""
-    match column:
-        case ListColumn(offsets=offsets, codes=codes, vocabulary=vocabulary):
-            return list_indicators(offsets, codes, len(vocabulary))
-        case CategoricalColumn(codes=codes, vocabulary=vocabulary):
-            return category_indicators(codes, len(vocabulary))
-        case BooleanColumn(values=flags):
-            return category_indicators(flags.astype(np.int32), 2)
-        case NumericColumn(values=numbers):
-            known = np.isfinite(numbers)
-            if not known.any():
-                return None
-            edges = np.unique(np.quantile(numbers[known], (0.2, 0.4, 0.6, 0.8)))
-            classes = np.where(known, np.searchsorted(edges, np.where(known, numbers, 0.0), side="right"), -1)
-            return category_indicators(classes.astype(np.int32), len(edges) + 1)
-        case _:
-            return None
 
 
 def interactions(
