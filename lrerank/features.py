@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from lrerank.data.catalog import BooleanColumn, Catalog, CategoricalColumn, ListColumn, NumericColumn, TextColumn
 from lrerank.errors import DataError
-from lrerank.types import FieldKind, FloatArray, IntArray
+from lrerank.types import BoolArray, FieldKind, FloatArray, IntArray
 
 ENGAGEMENT = ("engagement.click_through_rate", "engagement.purchase_rate", "engagement.conversion_rate")
 CONTEXT = "context."
@@ -215,13 +215,15 @@ class CatalogFeatures:
         """([n, T], [n, T]) terms and values of these documents at a moment: ages move, all else stands."""
         terms, values = self.terms[rows], self.values[rows]
         for start, spec, dates in self._dates:
-            age = np.maximum(timestamp - dates[rows], 0.0)
-            known = np.isfinite(age)
-            age_class = np.searchsorted(_AGE_EDGES, np.where(known, age, 0.0), side="right")
-            values[:, start] = np.where(known, np.log1p(np.where(known, age, 0.0) / _DAY) / log(1000.0), 0.0)
+            values[:, start], known, age_class = _age(dates[rows], timestamp)
             terms[:, start + 1] = np.where(known, self._term_of[f"{spec.key}={_AGE_NAMES[0]}"] + age_class, 0)
             values[:, start + 1] = known
         return terms, values
+
+    @property
+    def dated(self) -> bool:
+        """Whether any document's terms depend on the moment."""
+        return bool(self._dates)
 
     def label(self, field: int, row: int, term: int) -> str:
         """How people read a feature of a document: `category:shoes`, `price:24.99`, `genres:drama`, `added:<1w`.
@@ -298,6 +300,14 @@ class CatalogFeatures:
                     terms[row, : len(words)] = [self._term(f"{spec.key}={word}") for word in words]
                     values[row, : len(words)] = 1 / sqrt(max(len(words), 1))
         return terms, values
+
+
+def _age(dates: FloatArray, timestamp: float) -> tuple[FloatArray, BoolArray, IntArray]:
+    """[n] age on a logarithmic scale, whether it is known, and its class."""
+    age = np.maximum(timestamp - dates, 0.0)
+    known = np.isfinite(age)
+    age = np.where(known, age, 0.0)
+    return np.log1p(age / _DAY) / log(1000.0), known, np.searchsorted(_AGE_EDGES, age, side="right")
 
 
 def _fit(catalog: Catalog, path: str, kind: FieldKind) -> FeatureSpec:

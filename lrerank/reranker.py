@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from lrerank.exploration import Exploration, canonical, draw_slate
 from lrerank.features import CatalogFeatures, context_terms
 from lrerank.profiles import Profile, strongest
 from lrerank.types import FloatArray, IntArray, Slate
-from lrerank.vw import CROSSED, PLAIN, SHARED, Scored, VWModel, escape, render
+from lrerank.vw import CROSSED, PLAIN, SHARED, Indices, Scored, VWModel, escape, render
 
 Int32Array: TypeAlias = NDArray[np.int32]
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -29,6 +29,29 @@ Float32Array: TypeAlias = NDArray[np.float32]
 INCOMING = ("incoming.score", "incoming.rank")
 _REMEMBERED_PAGES = 100_000
 _LAST_POSITION = 30
+_NO_STRENGTH = np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Candidates as the model sees them, whoever asks: made once where the same ones come again.
+
+    Attributes:
+        rows: [n] rows of the catalog.
+        terms, crossed: [n, T] document terms and their feature values.
+        vocabulary: [U] the different terms, ascending.
+        places: [n, T] places of the terms in `vocabulary`.
+        incoming: [n, 2] incoming score and rank.
+        moment: when ages were taken.
+    """
+
+    rows: IntArray
+    terms: Int32Array
+    crossed: Float32Array
+    vocabulary: Int32Array
+    places: IntArray
+    incoming: Float32Array
+    moment: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +61,8 @@ class Block:
     Attributes:
         shared_names, shared_values: [S] user and moment.
         terms, crossed: [n, T] document terms and their feature values.
-        plain: [n, P] values of the request's own features.
+        vocabulary, places: [U], [n, T] the different terms, and where in them each term is.
+        plain: [n, P] values of the request's own features, as at position 1.
         segment: inferred from the profile.
     """
 
@@ -46,8 +70,18 @@ class Block:
     shared_values: Float32Array
     terms: Int32Array
     crossed: Float32Array
+    vocabulary: Int32Array
+    places: IntArray
     plain: Float32Array
     segment: str
+
+
+class Frozen(NamedTuple):
+    """What was known of a shown list, as (indices, values) in VW's memory: [S]; [k, T]; [k, P]."""
+
+    shared: tuple[Indices, Float32Array]
+    crossed: tuple[Indices, Float32Array]
+    plain: tuple[Indices, Float32Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +135,15 @@ class LearnedReranker:
             ("match", "match×score") if schema.user_side and schema.incoming else ("match",) * schema.user_side
         )
         matches = [f"{kind}.{spec.key}" for kind in self.matches for spec in schema.specs]
-        self.plain_names = [*schema.engagement, *matches, *(INCOMING if schema.incoming else ())]
+        self.plain_names = [
+            *schema.engagement,
+            *matches,
+            *(INCOMING if schema.incoming else ()),
+            *([_position(1)] if position_feature else ()),
+        ]
         self._plain_index = model.indices(PLAIN, self.plain_names)
-        self._escaped_plain = [escape(name) for name in self.plain_names]
+        self._told = len(self.plain_names) - position_feature
+        self._escaped_plain = [escape(name) for name in self.plain_names[: self._told]]
 
     @cached_property
     def _no_tastes(self) -> Float32Array:
@@ -126,48 +166,63 @@ class LearnedReranker:
             context, timestamp: of the request.
             keep: [k] the candidates wanted, where not all are; incoming score and rank still refer to all n.
         """
-        schema = self.features.schema
+        return self.stock(self.shelve(rows, scores, timestamp, keep), user_id, context, timestamp)
+
+    def shelve(self, rows: IntArray, scores: FloatArray, timestamp: float, keep: IntArray | None = None) -> Shelf:
+        """Candidates as they stand at a moment, for `stock`; arguments as for `assemble`."""
         incoming = _incoming(scores)
         if keep is not None:
             rows, incoming = rows[keep], incoming[keep]
         terms, crossed = self.features.at(rows, timestamp)
+        seen = np.zeros(len(self.features.names), np.bool_)
+        seen[terms] = True
+        vocabulary = seen.nonzero()[0].astype(np.int32)
+        place_of = np.empty(len(self.features.names), np.int64)
+        place_of[vocabulary] = np.arange(len(vocabulary))
+        return Shelf(rows, terms, crossed, vocabulary, place_of[terms], incoming, timestamp)
+
+    def stock(self, shelf: Shelf, user_id: str | None, context: Mapping[str, Any], timestamp: float) -> Block:
+        """Shelved candidates as a block for a user, with what is known of both at this moment."""
+        schema = self.features.schema
         shared = context_terms(schema, context, timestamp)
-        plain = [self.behaviour.engagement.features(schema.engagement, rows)]
+        # Columns as in `plain_names`.
+        plain = np.zeros((len(shelf.rows), len(self.plain_names)), np.float32)
+        end = len(schema.engagement)
+        if end:
+            plain[:, :end] = self.behaviour.engagement.features(schema.engagement, shelf.rows)
         segment = "newcomer"
         if schema.user_side:
             profile = self.behaviour.profiles.get(user_id) if user_id is not None else None
-            tastes = self._no_tastes
-            if profile is not None:
+            fields = len(schema.specs)
+            if profile is not None and len(profile.terms):
                 known, strength = profile.terms, self.behaviour.tastes(profile)
                 segment = profile.segment(self.behaviour.segment_terms, self.features.names, strength)
-                tastes = tastes.copy()
+                tastes = self._no_tastes.copy()
                 tastes[known] = strength
                 for term, taste in strongest(known, strength):
                     shared[f"likes.{self.features.names[term]}"] = taste
+                match = tastes[shelf.vocabulary][shelf.places] * shelf.crossed
+                plain[:, end : end + fields] = np.add.reduceat(match, self.features.starts, axis=1)
+                if schema.incoming:
+                    plain[:, end + fields : end + 2 * fields] = plain[:, end : end + fields] * shelf.incoming[:, :1]
+            elif profile is not None:
+                segment = profile.segment(self.behaviour.segment_terms, self.features.names, _NO_STRENGTH)
             shared[f"segment={segment}"] = 1.0
             shared[f"activity={_activity(profile)}"] = 1.0
-            starts = self.features.starts
-            match = tastes[terms] * crossed
-            match = np.add.reduceat(match, starts, axis=1) if len(starts) else np.zeros((len(rows), 0), np.float32)
-            plain.append(match)
-            if schema.incoming:
-                plain.append(match * incoming[:, :1])
         if schema.incoming:
-            plain.append(incoming)
+            plain[:, self._told - len(INCOMING) : self._told] = shelf.incoming
+        plain[:, self._told :] = 1.0
         names = list(shared)
         values = np.fromiter(shared.values(), np.float32, len(shared))
-        return Block(names, values, terms, crossed, np.hstack(plain), segment)
+        return Block(names, values, shelf.terms, shelf.crossed, shelf.vocabulary, shelf.places, plain, segment)
 
     def judge(self, block: Block) -> Judged:
         """Values of a block's documents."""
         shared = (self.model.indices(SHARED, block.shared_names), block.shared_values)
-        crossed = (self.index_of_term[block.terms], block.crossed)
-        plain_index, plain = self._plain_index, block.plain
-        if self.position_feature:
-            plain_index = np.append(plain_index, np.uint32(self.model.index(PLAIN, _position(1))))
-            plain = np.hstack([plain, np.ones((len(plain), 1), np.float32)])
-        scored = self.model.score(shared, crossed, (plain_index, plain))
-        return Judged(canonical(scored.values.mean(axis=0)), scored.values, scored)
+        vocabulary = self.index_of_term[block.vocabulary]
+        scored = self.model.score(shared, vocabulary, (block.places, block.crossed), (self._plain_index, block.plain))
+        members = scored.values
+        return Judged(canonical(members[0] if len(members) == 1 else members.mean(axis=0)), members, scored)
 
     def engagement_probability(self, values: FloatArray) -> FloatArray:
         """[n] personalization_score: the calibrated probability of engagement, strictly increasing in the value."""
@@ -235,7 +290,7 @@ class LearnedReranker:
             crossed = render(
                 CROSSED, [self._escaped[t] for t in block.terms[candidate]], block.crossed[candidate].tolist()
             )
-            plain = render(PLAIN, self._escaped_plain, block.plain[candidate].tolist())
+            plain = render(PLAIN, self._escaped_plain, block.plain[candidate, : self._told].tolist())
             placed = f" {_position(position)}" if self.position_feature and position is not None else ""
             documents.append(f"{crossed} {plain}{placed}")
         return shared, documents
@@ -254,6 +309,33 @@ class LearnedReranker:
         self.model.learn(shared, documents, rewards)
         if values is not None:
             self.links.add(values, np.array([float(reward > 0) for reward in rewards]))
+
+    def freeze(self, block: Block, chosen: IntArray, positions: IntArray) -> Frozen:
+        """What `lines` freezes, as arrays: for learning in the same process.
+
+        Args:
+            chosen, positions: [k] candidates and the 1-based positions at which they are shown.
+        """
+        plain_index, plain = self._plain_index, block.plain[chosen]
+        if self.position_feature:
+            at = [self.model.index(PLAIN, _position(position)) for position in positions.tolist()]
+            plain_index = np.broadcast_to(plain_index, plain.shape).copy()
+            plain_index[:, -1] = at
+        else:
+            plain_index = np.broadcast_to(plain_index, plain.shape)
+        used = block.shared_values != 0.0
+        shared = self.model.indices(SHARED, block.shared_names)[used], block.shared_values[used]
+        return Frozen(shared, (self.index_of_term[block.terms[chosen]], block.crossed[chosen]), (plain_index, plain))
+
+    def learn_frozen(
+        self,
+        frozen: Frozen,
+        rewards: Sequence[float],
+        probabilities: Sequence[float] | None = None,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        """`learn` from arrays; arguments as for `VWModel.learn`. The links are the caller's to feed."""
+        self.model.learn_arrays(frozen.shared, frozen.crossed, frozen.plain, rewards, probabilities, weights)
 
     def has_learned(self, request_id: str) -> bool:
         """Whether `remember` was told of this page: a page is learned once."""

@@ -106,15 +106,15 @@ def test_a_fresh_model_ties_everything_and_draws_uniformly() -> None:
 def test_incoming_score_and_rank_are_always_among_the_inputs(reranker: LearnedReranker) -> None:
     named = fit_schema(reranker.features.catalog, ["metadata.price"])[0]
     assert named.incoming
-    assert [name for name in reranker.plain_names if name.startswith("incoming")] == ["incoming.score", "incoming.rank"]
+    assert reranker.plain_names[-3:] == ["incoming.score", "incoming.rank", "position=1"]
     rows = np.arange(4)
     block = reranker.assemble(rows, np.array([4.0, 3.0, 3.0, 2.0]), None, {}, NOW)
-    np.testing.assert_allclose(block.plain[:, -2], [1.0, 0.5, 0.5, 0.0])
-    np.testing.assert_allclose(block.plain[:, -1], 1 / np.log2([2, 3, 4, 5]), rtol=1e-6)
+    np.testing.assert_allclose(block.plain[:, -3], [1.0, 0.5, 0.5, 0.0])
+    np.testing.assert_allclose(block.plain[:, -2], 1 / np.log2([2, 3, 4, 5]), rtol=1e-6)
     alike = reranker.assemble(rows, np.full(4, 7.0), None, {}, NOW)
-    assert not alike.plain[:, -2].any()
+    assert not alike.plain[:, -3].any()
     wide = reranker.assemble(rows, np.array([1.7e308, 0.0, 0.0, -1.7e308]), None, {}, NOW)
-    np.testing.assert_allclose(wide.plain[:, -2], [1.0, 0.5, 0.5, 0.0])
+    np.testing.assert_allclose(wide.plain[:, -3], [1.0, 0.5, 0.5, 0.0])
 
 
 def test_keeping_some_candidates_keeps_their_place_among_all(reranker: LearnedReranker) -> None:
