@@ -39,3 +39,8 @@ class Store:
     def data(self) -> Path:
         """Where `lrerank data fetch` puts public data sets."""
         return self.home / "data"
+
+    @property
+    def runs(self) -> Path:
+        """Where the results of experiments are."""
+        return self.home / "runs"

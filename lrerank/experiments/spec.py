@@ -95,6 +95,8 @@ class WorldSpec(Part):
         candidates: most candidates per query.
         filter: the stages that find them; hybrid search by default. They know the query and nothing of the user.
         queries: how many queries are asked, the most used ones; None for all.
+        ensure_judged: candidates hold all judged documents of a query, found or not.
+        accuracy: of the static order, 0 to 1; relevance is then assumed although judgments may exist.
     """
 
     catalog: Annotated[str, Field(min_length=1)] = "marketplace"
@@ -104,6 +106,8 @@ class WorldSpec(Part):
     candidates: Annotated[int, Field(ge=2, le=1000)] = 50
     filter: Annotated[tuple[dict[str, Any], ...] | None, BeforeValidator(listed)] = None
     queries: Annotated[int, Field(ge=1)] | None = None
+    ensure_judged: bool = False
+    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @field_validator("catalog")
     @classmethod
