@@ -1,0 +1,80 @@
+"""What a user's own clicks do to them: the fifth document on one topic is less attractive than the first."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class UserState:
+    """What has become of every user under one policy: how often each clicked on each topic of late.
+
+    A click counts 2^(-age / half-life). Each policy in a world has a state of its own, since it follows from what the
+    policy showed.
+
+    Attributes:
+        counts, updated: [users, topics] clicks as of the last one on that topic, and the moment of that click.
+    """
+
+    def __init__(self, users: int, topics: int, half_life: float) -> None:
+        """
+        Args:
+            half_life: in the unit of the timestamps, above 0.
+        """
+        self.counts = np.zeros((users, topics))
+        self.updated = np.zeros((users, topics))
+        self._half_life = half_life
+
+    def recent(
+        self, users: NDArray[np.int64], timestamps: NDArray[np.float64], topics: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Recent clicks on the topic of each document.
+
+        Args:
+            users, timestamps: [m], no moment before the user's last click.
+            topics: [m, c]; -1 for none.
+
+        Returns:
+            [m, c]; 0 where there is no topic.
+        """
+        recent = np.zeros(topics.shape)
+        if self.counts.size == 0:
+            return recent
+        # Few documents are on a topic that their user clicked on, so only those are aged.
+        place = users[:, None] * self.counts.shape[1] + topics
+        flat = place.ravel()
+        some = np.flatnonzero((self.counts.take(flat, mode="clip") > 0) & (topics.ravel() >= 0))
+        if len(some):
+            where = flat[some]
+            age = timestamps[some // topics.shape[1]] - self.updated.ravel()[where]
+            recent.ravel()[some] = self.counts.ravel()[where] * np.exp2(-age / self._half_life)
+        return recent
+
+    def add(self, users: NDArray[np.int64], timestamps: NDArray[np.float64], topics: NDArray[np.int64]) -> None:
+        """Clicks in the order of time, all [clicks]; those on no topic (-1) leave nothing behind."""
+        for user, timestamp, topic in zip(users.tolist(), timestamps.tolist(), topics.tolist(), strict=True):
+            if topic >= 0 and self.counts.size:
+                age = timestamp - self.updated[user, topic]
+                self.counts[user, topic] = self.counts[user, topic] * math.exp2(-age / self._half_life) + 1.0
+                self.updated[user, topic] = timestamp
+
+
+def rounds(users: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Splits requests so that no user comes twice in one part: the first of every user, the second ones, ...
+
+    Args:
+        users: [m] of requests in the order of time.
+
+    Returns:
+        Index arrays, each increasing.
+    """
+    order = np.argsort(users, kind="stable")
+    ordered = users[order]
+    fresh = np.ones(len(users), dtype=bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    place = np.arange(len(users))
+    turn = np.empty(len(users), np.int64)
+    turn[order] = place - np.maximum.accumulate(np.where(fresh, place, 0))
+    return [np.flatnonzero(turn == number) for number in range(int(turn.max(initial=-1)) + 1)]
