@@ -44,7 +44,10 @@ class Prospects:
 
     def part(self, start: int, stop: int) -> Prospects:
         """Requests start..stop-1 of them."""
-        some = slice(start, stop)
+        return self.take(slice(start, stop))
+
+    def take(self, some: slice | NDArray[np.int64]) -> Prospects:
+        """Some of the requests."""
         arrays = (getattr(self, name)[some] for name in self.__slots__[1:])
         return Prospects(self.arrivals.take(some), *arrays)
 

@@ -50,6 +50,8 @@ class LearnerSpec(Part):
         bits, learning_rate, power_t: Vowpal Wabbit's.
         bag: bootstrap members; by default 5 where the strategy is `bag`, else 1.
         cold_start: who ranks for strangers.
+        after: whose score and order it sees as incoming: that of the filter stages, or of a static (lexical) `rerank`
+            behind them.
         position: how it is kept from taking what is on top for liked: the position as a `feature` while learning
             (constant while ranking), rewards weighted by `examination`, or not at all.
         importance: weights by 1 / `propensity`, or none.
@@ -68,6 +70,7 @@ class LearnerSpec(Part):
     power_t: Annotated[float, Field(ge=0, le=1)] = LearnerOptions().power_t
     bag: Annotated[int, Field(ge=1, le=32)] | None = None
     cold_start: ColdStartSpec = ColdStartSpec()
+    after: Literal["retrieval", "rerank"] = "rerank"
     position: Literal["feature", "examination", "none"] = "feature"
     importance: Literal["none", "propensity"] = "none"
     clip: Annotated[float, Field(gt=0, le=1)] = 0.1

@@ -1,0 +1,214 @@
+"""The learned reranker as an arm: the object that production runs, fed by the loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lrerank.behaviour import Behaviour
+from lrerank.calibration import Link, LinkEstimator
+from lrerank.examination import ExaminationEstimator, examination_weights, rank_spans
+from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.arms.base import Outcomes, Requests, Served
+from lrerank.experiments.search import ABSENT, Search
+from lrerank.features import CatalogFeatures, fit_schema
+from lrerank.reranker import Block, Frozen, LearnedReranker, Shelf
+from lrerank.types import BoolArray, FloatArray, IntArray
+from lrerank.vw import VWModel
+from simulators.arrivals import DEVICES, LOCATIONS
+
+_MOST_SHELVES = 4000
+# Values keep growing while a model learns: old pairs of value and outcome say little of today's values.
+_CALIBRATED_OVER = 10_000
+_LINK_GROWTH = 1.05
+_CURVE_EVERY = 500
+_LEAST_EXAMINATION = 0.05
+
+
+@dataclass(slots=True)
+class _Shelved:
+    """The candidates of a query as the model sees them.
+
+    Attributes:
+        rows: [n] as in the requests.
+        order: [n] columns of the requests in the order of the incoming score.
+        scores: [n] incoming scores, descending.
+        shelf: the same for the model.
+    """
+
+    rows: IntArray
+    order: IntArray
+    scores: FloatArray
+    shelf: Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What an arm wants back with the outcomes.
+
+    Attributes:
+        frozen: what was known of the documents shown.
+        values: [n] what the model said of all candidates; None where the fallback ranked.
+        order: [k] which of them were shown.
+    """
+
+    frozen: Frozen
+    values: FloatArray | None
+    order: IntArray
+
+
+class Learned:
+    """LearnedReranker with exploration, a fallback for strangers, and one of three ways to read biased clicks."""
+
+    def __init__(self, search: Search, spec: LearnerSpec, *, slots: int, seed: np.random.SeedSequence) -> None:
+        """Starts without any knowledge.
+
+        Args:
+            search: the public side of the scene.
+            spec: how it learns and ranks.
+            slots: length of the lists.
+            seed: of the arm's own luck.
+        """
+        schema, _ = fit_schema(search.catalog, spec.features, incoming=spec.incoming, user_side=spec.user_side)
+        if not spec.context:
+            schema = replace(schema, context=())
+        features = CatalogFeatures(search.catalog, schema)
+        bootstrap, luck = seed.spawn(2)
+        self.reranker = LearnedReranker(
+            features,
+            VWModel(spec.learner(int(bootstrap.generate_state(1)[0]) % 2**31)),
+            LinkEstimator(half_life=_CALIBRATED_OVER),
+            Behaviour(features),
+            position_feature=spec.position == "feature",
+        )
+        self.examination = ExaminationEstimator(slots)
+        self._search = search
+        self._spec = spec
+        self._slots = slots
+        self._explorer = spec.explorer()
+        self._rng = np.random.default_rng(luck)
+        self._shelves: dict[int, _Shelved] = {}
+        self._link: tuple[float, Link] = (-1.0, self.reranker.links.link())
+        self._theta = self.examination.curve(monotone=True).theta
+
+    def rank(self, requests: Requests) -> Served:
+        """Draws lists; strangers get the fallback's."""
+        m, k, threshold = len(requests), self._slots, self._spec.cold_start_after
+        columns = np.full((m, k), ABSENT, np.int64)
+        greedy = columns.copy()
+        propensities, probability = np.ones((m, k)), np.full((m, k), np.nan)
+        explored = np.zeros((m, k), np.bool_)
+        segments: list[str] = []
+        frozen: list[_Shown] = []
+        profiles, link = self.reranker.behaviour.profiles, self._current_link()
+        for place in range(m):
+            shelved = self._shelved(requests, place)
+            block = self._block(requests, place, shelved)
+            segments.append(block.segment)
+            known = profiles.get(_user_id(requests, place))
+            if threshold and (known is None or known.engaged < threshold):
+                chosen = np.arange(min(k, len(shelved.rows)))
+                columns[place, : len(chosen)] = greedy[place, : len(chosen)] = shelved.order[chosen]
+                values = None
+            else:
+                judged = self.reranker.judge(block)
+                slate = self.reranker.draw(judged, shelved.scores, k, self._explorer, self._rng)
+                chosen, shown = slate.order, len(slate.order)
+                best = np.argsort(-judged.values, kind="stable")[:shown]
+                columns[place, :shown], greedy[place, :shown] = shelved.order[chosen], shelved.order[best]
+                propensities[place, :shown], explored[place, :shown] = slate.propensities, slate.explored
+                values = judged.values
+                probability[place, :shown] = link(values[chosen])
+            frozen.append(_Shown(self.reranker.freeze(block, chosen, np.arange(1, len(chosen) + 1)), values, chosen))
+        return Served(columns, propensities, explored, greedy, probability, segments, frozen)
+
+    def learn(self, requests: Requests, served: Served, outcomes: Outcomes) -> None:
+        """Learns pages one after the other, from what was known when each was shown."""
+        behaviour = self.reranker.behaviour
+        for place in range(len(requests)):
+            count = int((served.columns[place] >= 0).sum())
+            if count == 0:
+                continue
+            rewards = outcomes.reward[place, :count]
+            clicks = outcomes.clicks[place, :count]
+            rows = requests.rows[place, served.columns[place, :count]]
+            positions = np.arange(1, count + 1)
+            shown = None if served.frozen is None else served.frozen[place]
+            if shown is None:
+                frozen = self._freeze_foreign(requests, place, served.columns[place, :count], positions)
+            else:
+                frozen = shown.frozen
+                if shown.values is not None:
+                    self.reranker.links.add(shown.values[shown.order], clicks.astype(np.float64))
+                    self._study(shown.values, shown.order, clicks)
+            self._teach(frozen, rewards, served.propensities[place, :count])
+            user_id, request_id = _user_id(requests, place), str(requests.impression[place])
+            behaviour.show(user_id, rows, positions)
+            moment = float(requests.timestamp[place])
+            for slot in clicks.nonzero()[0].tolist():
+                behaviour.engage("click", user_id, int(rows[slot]), slot + 1, moment, request_id)
+            for slot in outcomes.purchases[place, :count].nonzero()[0].tolist():
+                behaviour.engage("purchase", user_id, int(rows[slot]), slot + 1, moment, request_id)
+
+    def _teach(self, frozen: Frozen, rewards: FloatArray, propensities: FloatArray) -> None:
+        spec = self._spec
+        probabilities = None if spec.importance == "none" else np.maximum(propensities, spec.clip).tolist()
+        weights = None
+        if spec.position == "examination":
+            inverse, importance = examination_weights(self._theta, np.arange(1, len(rewards) + 1), _LEAST_EXAMINATION)
+            rewards, weights = rewards * inverse, importance.tolist()
+        self.reranker.learn_frozen(frozen, rewards.tolist(), probabilities, weights)
+
+    def _study(self, values: FloatArray, order: IntArray, clicks: BoolArray) -> None:
+        """What a page says of the examination of its slots, by documents that chance has put into them."""
+        if self._explorer.strategy not in ("epsilon_greedy", "uniform") or len(order) < self._slots:
+            return
+        spans = np.zeros((1, self._slots, 2), np.int64)
+        if clicks.any():  # the others are not read
+            spans = rank_spans(values[None, :], order[None, :])
+        self.examination.add(spans, len(values), clicks[None, :], self._explorer)
+        if self._spec.position == "examination" and self.examination.pages % _CURVE_EVERY == 0:
+            self._theta = self.examination.curve(monotone=True).theta
+
+    def _freeze_foreign(self, requests: Requests, place: int, columns: IntArray, positions: IntArray) -> Frozen:
+        """A page that another policy showed, as this one would have seen it at that moment."""
+        shelved = self._shelved(requests, place)
+        place_of = np.argsort(shelved.order)
+        return self.reranker.freeze(self._block(requests, place, shelved), place_of[columns], positions)
+
+    def _block(self, requests: Requests, place: int, shelved: _Shelved) -> Block:
+        context = {"device": DEVICES[requests.device[place]], "location": LOCATIONS[requests.location[place]]}
+        moment = float(requests.timestamp[place])
+        return self.reranker.stock(shelved.shelf, _user_id(requests, place), context, moment)
+
+    def _shelved(self, requests: Requests, place: int) -> _Shelved:
+        """The candidates of a request; kept for the next one that has the same."""
+        query, rows = int(requests.query[place]), requests.rows[place]
+        count = int((rows >= 0).sum())
+        rows = rows[:count]
+        known = self._shelves.get(query)
+        if known is not None and np.array_equal(known.rows, rows):
+            return known
+        scores = requests.scores[place, :count]
+        if self._spec.after == "rerank":
+            at = self._search.columns(requests.query[place : place + 1], rows[None, :])[0]
+            scores = self._search.lexical[query, at]
+        order = np.argsort(-scores, kind="stable")
+        scores = scores[order]
+        shelf = self.reranker.shelve(rows[order], scores, float(requests.timestamp[place]))
+        if len(self._shelves) >= _MOST_SHELVES:
+            del self._shelves[next(iter(self._shelves))]
+        known = self._shelves[query] = _Shelved(rows.copy(), order, scores, shelf)
+        return known
+
+    def _current_link(self) -> Link:
+        """The calibration, fitted again when there is a twentieth more to fit it to."""
+        seen = self.reranker.links.seen
+        if seen > self._link[0] * _LINK_GROWTH:
+            self._link = float(seen), self.reranker.links.link()
+        return self._link[1]
+
+
+def _user_id(requests: Requests, place: int) -> str:
+    return f"u{requests.user[place]}"
