@@ -202,33 +202,33 @@ class Replicate:
         Raises:
             ValueError: more slots than the prospects have luck for; a column without a document.
         """
-        m, k = columns.shape
+        (m, k), c = columns.shape, prospects.rows.shape[1]
         if k > prospects.examination.shape[1]:
             raise ValueError(f"lists of {k} slots, but luck for {prospects.examination.shape[1]}")
-        shown, line, p = columns >= 0, np.arange(m)[:, None], self.world.parameters
-        if (prospects.rows[line, columns] < 0)[shown].any():
+        shown, place = columns >= 0, columns + (np.arange(m) * c)[:, None]
+        if ((prospects.rows.take(place) < 0) & shown).any():
             raise ValueError("a column without a document is shown")
-        model, users, times = self.click_model(k), prospects.arrivals.user, prospects.arrivals.timestamp
-        attraction, satisfaction = prospects.attraction[line, columns], prospects.satisfaction[line, columns]
-        topics, examination = prospects.topics[line, columns], prospects.examination[:, :k]
+        model, arrivals = self.click_model(k), prospects.arrivals
+        attraction, satisfaction = prospects.attraction.take(place), prospects.satisfaction.take(place)
         alpha, clicks = prospects.fresh.copy(), np.zeros((m, k), np.bool_)
-        for some in rounds(users) if state.counts.size else [np.arange(m)]:
+        for some in rounds(arrivals.user) if state.counts.size else [np.arange(m)]:
             self._tire(alpha, prospects, some, state)
             there = shown[some]
-            offered = np.where(there, alpha[some[:, None], columns[some]], 0.0)
-            clicked = there & model.draw(offered, examination[some], attraction[some], satisfaction[some])
+            offered = np.where(there, alpha.take(place[some]), 0.0)
+            clicked = there & model.draw(offered, prospects.examination[some, :k], attraction[some], satisfaction[some])
             clicks[some] = clicked
-            if state.counts.size:
-                at, slot = np.nonzero(clicked)
-                who = some[at]
-                state.add(users[who], times[who], topics[who, slot])
-        purchases = clicks & (prospects.buying[line, columns] < prospects.purchase[line, columns])
-        delay = np.full((m, k), np.inf)
-        at, slot = np.nonzero(purchases)
+            at, slot = np.nonzero(clicked)
+            at = some[at]
+            state.add(arrivals.user[at], arrivals.timestamp[at], prospects.topics.take(place[at, slot]))
+        purchases, delay = np.zeros((m, k), np.bool_), np.full((m, k), np.inf)
+        at, slot = np.nonzero(clicks)
+        there = prospects.buying.take(place[at, slot]) < prospects.purchase.take(place[at, slot])
+        at, slot = at[there], slot[there]
         if len(at):
-            rows = prospects.rows[at, columns[at, slot]]
-            waited = uniforms(self.key, prospects.arrivals.impression[at], rows, Channel.PURCHASE_DELAY)
-            delay[at, slot] = 3600.0 * p.purchase_delay_hours * -np.log(waited)
+            purchases[at, slot] = True
+            rows = prospects.rows.take(place[at, slot])
+            waited = -np.log(uniforms(self.key, arrivals.impression[at], rows, Channel.PURCHASE_DELAY))
+            delay[at, slot] = 3600.0 * self.world.parameters.purchase_delay_hours * waited
         return Response(alpha, clicks, purchases, delay)
 
     def feedback(

@@ -70,6 +70,8 @@ def rounds(users: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     Returns:
         Index arrays, each increasing.
     """
+    if len(set(users.tolist())) == len(users):
+        return [np.arange(len(users))]
     order = np.argsort(users, kind="stable")
     ordered = users[order]
     fresh = np.ones(len(users), dtype=bool)
@@ -77,4 +79,4 @@ def rounds(users: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     place = np.arange(len(users))
     turn = np.empty(len(users), np.int64)
     turn[order] = place - np.maximum.accumulate(np.where(fresh, place, 0))
-    return [np.flatnonzero(turn == number) for number in range(int(turn.max(initial=-1)) + 1)]
+    return [np.flatnonzero(turn == number) for number in range(int(turn.max()) + 1)]

@@ -24,7 +24,7 @@ _SIZES = (len(DEVICES), len(DAYPARTS), len(WEEKPARTS), len(LOCATIONS))
 CONTEXTS = int(np.prod(_SIZES))
 
 Part = Literal["all", "visible", "context", "hidden"]
-_CELLS = 2_000_000
+_CELLS = 8_000  # documents at a time: their terms stay in the processor's cache
 
 
 def contexts(arrivals: Arrivals) -> NDArray[np.int64]:
@@ -60,26 +60,27 @@ class DocumentFactors:
         scale = 1.0 / np.sqrt(np.maximum(counts, 1))
         self.mean = np.asarray((values * scale[:, None]).mean(axis=0))
         self._scale = scale.astype(np.float32)
-        # A document's values by number; `nothing`, whose liking is 0, fills up to a power of two.
+        # [power of two, documents] values by number, filled up with `nothing`, whose liking is 0. Documents go last
+        # here and below, since numpy is fast along the last axis if it is long.
         nothing = values.shape[1]
-        self._values = np.full((len(values), _power_of_two(int(counts.max(initial=1)))), nothing, np.int64)
+        self._values = np.full((_power_of_two(int(counts.max(initial=1))), len(values)), nothing, np.int64)
         rows, codes = np.nonzero(values)
-        self._values[rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]] = codes
+        self._values[np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows], rows] = codes
         latent = hidden_factors(rng, values, dimensions) if hide else np.zeros((len(values), dimensions))
         self.hidden_covariance = latent.T @ latent / len(latent)
-        self._latent = np.zeros((len(values), _power_of_two(dimensions)), np.float32)
-        self._latent[:, :dimensions] = latent
+        self._latent = np.zeros((_power_of_two(dimensions), len(values)), np.float32)
+        self._latent[:dimensions] = latent.T
 
     def visible(self, likings: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """[m, c] the documents' inner products with likings [m, v + 2], as `with_offset` makes them."""
-        wide = likings.shape[1]
-        index = self._values[rows] + (np.arange(len(rows)) * wide)[:, None, None]
-        liked = _tree_sum(likings.ravel()[index])
+        index = self._values.take(rows, axis=1)
+        index += (np.arange(len(rows)) * likings.shape[1])[:, None]
+        liked = _tree_sum(likings.ravel().take(index))
         return np.asarray(liked * self._scale[rows] - likings[:, -1, None])
 
     def hidden(self, affinity: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """[m, c] the documents' inner products with affinities [m, h], h filled up to a power of two with zeros."""
-        return _tree_sum(self._latent[rows] * affinity[:, None, :])
+        return _tree_sum(self._latent.take(rows, axis=1) * affinity.T[:, :, None])
 
     def with_offset(self, likings: NDArray[np.float64]) -> NDArray[np.float32]:
         """[..., v + 2] likings of values, of nothing (0) and of the mean document."""
@@ -88,7 +89,7 @@ class DocumentFactors:
 
     def filled(self, affinity: NDArray[np.float64]) -> NDArray[np.float32]:
         """[..., power of two] affinities with zeros at the end."""
-        wide = np.zeros((*affinity.shape[:-1], self._latent.shape[1]), np.float32)
+        wide = np.zeros((*affinity.shape[:-1], len(self._latent)), np.float32)
         wide[..., : affinity.shape[-1]] = affinity
         return wide
 
@@ -199,7 +200,7 @@ class Tastes:
             [m, c]
         """
         taste = np.empty(rows.shape)
-        step = max(1, _CELLS // max(1, rows.shape[1] * 8))
+        step = max(1, _CELLS // max(1, rows.shape[1]))
         for start in range(0, len(rows), step):
             some = slice(start, start + step)
             taste[some] = self._of(users[some], context[some], angle[some], rows[some], part)
@@ -277,8 +278,8 @@ def _power_of_two(n: int) -> int:
 
 
 def _tree_sum(terms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The sum over the last axis, a power of two, in an order that does not depend on the other axes."""
-    while terms.shape[-1] > 1:
-        half = terms.shape[-1] // 2
-        terms = terms[..., :half] + terms[..., half:]
-    return terms[..., 0]
+    """The sum over the first axis, a power of two, in an order that does not depend on the other axes."""
+    while len(terms) > 1:
+        half = len(terms) // 2
+        terms = terms[:half] + terms[half:]
+    return np.asarray(terms[0])
