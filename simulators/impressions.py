@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.click_models.base import ClickModel
 from simulators.variates import Channel, uniforms
 
-
-class ClickModel(Protocol):
-    """Turns uniform variates of slots and documents into clicks."""
-
-    def draw(
-        self,
-        attractiveness: NDArray[np.float64],
-        examination: NDArray[np.float64],
-        attraction: NDArray[np.float64],
-    ) -> NDArray[np.bool_]:
-        """All arrays are [m, k]: alpha, variates of the slots, variates of the documents; so is the result."""
-        ...
+_BY_DOCUMENT = np.array([Channel.ATTRACTION, Channel.PURCHASE, Channel.SATISFACTION])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +20,12 @@ class Feedback:
     Attributes:
         clicks: [m, k].
         purchases: [m, k] only where clicked.
+        purchase_delay: [m, k] seconds from the impression to the purchase; infinite where there is none.
     """
 
     clicks: NDArray[np.bool_]
     purchases: NDArray[np.bool_]
+    purchase_delay: NDArray[np.float64]
 
 
 def feedback(
@@ -45,6 +36,7 @@ def feedback(
     *,
     replicate: int,
     purchase_probability: float | NDArray[np.float64] = 0.0,
+    mean_purchase_delay: float = 0.0,
 ) -> Feedback:
     """Let users see lists, click and buy.
 
@@ -58,9 +50,11 @@ def feedback(
         impressions: [m] numbers of the impressions, unique within the replicate.
         replicate: the number that all luck of this run is keyed by.
         purchase_probability: [m, k] or one number: probability of a purchase once clicked.
+        mean_purchase_delay: seconds, of an exponential distribution (as in Chapelle, "Modeling delayed feedback in
+            display advertising", KDD 2014); 0 = bought at once.
 
     Raises:
-        ValueError: the shapes differ, or a probability is outside 0..1.
+        ValueError: the shapes differ, a probability is outside 0..1, or the delay is negative or not finite.
     """
     rows = np.asarray(rows, dtype=np.int64)
     bought = np.broadcast_to(np.asarray(purchase_probability, dtype=np.float64), rows.shape)
@@ -70,12 +64,22 @@ def feedback(
     for probability in (attractiveness, bought):
         if not ((probability[shown] >= 0) & (probability[shown] <= 1)).all():
             raise ValueError("a probability is not in 0..1")
+    if not 0 <= mean_purchase_delay < np.inf:
+        raise ValueError(f"a mean purchase delay of {mean_purchase_delay}")
     impression = np.asarray(impressions, dtype=np.int64)[:, None]
     slot = np.arange(1, rows.shape[1] + 1)[None, :]
+    # One call for three channels: at one impression a time, calls are what costs.
+    luck = uniforms(replicate, impression[:, :, None], rows[:, :, None], _BY_DOCUMENT)
     clicks = shown & model.draw(
         np.where(shown, attractiveness, 0.0),
         uniforms(replicate, impression, slot, Channel.EXAMINATION),
-        uniforms(replicate, impression, rows, Channel.ATTRACTION),
+        luck[:, :, 0],
+        luck[:, :, 2],
     )
-    purchases = clicks & (uniforms(replicate, impression, rows, Channel.PURCHASE) < bought)
-    return Feedback(clicks, purchases)
+    purchases = clicks & (luck[:, :, 1] < bought)
+    delay = np.full(rows.shape, np.inf)
+    at = np.nonzero(purchases)
+    if len(at[0]):
+        waited = -np.log(uniforms(replicate, impression[at[0], 0], rows[at], Channel.PURCHASE_DELAY))
+        delay[at] = mean_purchase_delay * waited
+    return Feedback(clicks, purchases, delay)

@@ -29,6 +29,8 @@ class Channel(IntEnum):
     EXAMINATION = 1  # keyed by slot
     ATTRACTION = 2  # keyed by document
     PURCHASE = 3  # keyed by document
+    SATISFACTION = 4  # keyed by document
+    PURCHASE_DELAY = 5  # keyed by document
 
 
 def uniforms(*keys: Key) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.click_models.base import ClickModel, Floats, require_candidates
+
 
 def power_law_examination(slots: int, severity: float = 1.0) -> NDArray[np.float64]:
     """The curve theta_k = k^-severity for slots k = 1..slots: [slots].
@@ -24,11 +26,12 @@ def power_law_examination(slots: int, severity: float = 1.0) -> NDArray[np.float
 
 
 @dataclass(frozen=True)
-class PBM:
+class PBM(ClickModel):
     """P(click in slot k on document i) = theta_k * alpha_i.
 
     Attributes:
-        examination_probability: [slots] theta, slot 1 first, each in 0..1.
+        examination_probability: [slots] theta, slot 1 first, each in 0..1. It need not fall from slot to slot. Lists
+            may be shorter; a longer one raises ValueError.
 
     Raises:
         ValueError: a probability outside 0..1, or no slots.
@@ -41,43 +44,36 @@ class PBM:
         if theta.ndim != 1 or len(theta) == 0 or not ((theta >= 0) & (theta <= 1)).all():
             raise ValueError("examination probabilities are a list of numbers in 0..1")
 
-    def click_probabilities(self, attractiveness: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The exact marginal probability of a click in each slot.
-
-        Args:
-            attractiveness: [..., k] alpha of the document in each slot, slot 1 first; k at most the number of slots.
-
-        Returns:
-            [..., k].
-
-        Raises:
-            ValueError: the list is longer than the examination curve.
-        """
-        return np.asarray(self._examination(attractiveness.shape[-1]) * attractiveness)
+    def examination(self, attractiveness: Floats) -> Floats:
+        return np.broadcast_to(self._theta(attractiveness.shape[-1]), attractiveness.shape)
 
     def draw(
         self,
-        attractiveness: NDArray[np.float64],
-        examination: NDArray[np.float64],
-        attraction: NDArray[np.float64],
+        attractiveness: Floats,
+        examination: Floats,
+        attraction: Floats,
+        satisfaction: Floats | None = None,  # noqa: ARG002 - a PBM user is never satisfied
     ) -> NDArray[np.bool_]:
-        """Clicks of many impressions.
-
-        Args:
-            attractiveness: [..., k] alpha of the document in each slot.
-            examination: [..., k] uniform variates of the slots.
-            attraction: [..., k] uniform variates of the documents in them.
-
-        Returns:
-            [..., k] whether the slot was clicked.
-
-        Raises:
-            ValueError: the list is longer than the examination curve.
-        """
-        examined = examination < self._examination(attractiveness.shape[-1])
+        examined = examination < self._theta(attractiveness.shape[-1])
         return np.asarray(examined & (attraction < attractiveness))
 
-    def _examination(self, k: int) -> NDArray[np.float64]:
+    def reference_list(self, attractiveness: Floats, worth: Floats, slots: int) -> NDArray[np.int64]:
+        """The candidates by alpha * worth, the best one in the slot that is examined most; ties as they come."""
+        require_candidates(attractiveness, worth, slots)
+        theta = self._theta(slots)
+        there = ~np.isnan(attractiveness)
+        lost = np.where(there, -attractiveness * worth, np.inf)
+        best = np.argsort(lost, axis=1, kind="stable")[:, :slots]
+        used = np.minimum(there.sum(axis=1), slots)[:, None]
+        # A list has no gaps: n candidates take the first n slots, wherever users look most.
+        filled = np.arange(slots) < used
+        slot = np.argsort(np.where(filled, -theta, np.inf), axis=1, kind="stable")[:, : best.shape[1]]
+        placed = np.full((len(best), slots), -1, dtype=np.int64)
+        np.put_along_axis(placed, slot, best, axis=1)
+        placed[~filled] = -1
+        return placed
+
+    def _theta(self, k: int) -> NDArray[np.float64]:
         if k > len(self.examination_probability):
             raise ValueError(f"a list of {k} needs as many slots, not {len(self.examination_probability)}")
         return self.examination_probability[:k]
