@@ -1,6 +1,6 @@
 """Examination curves from logged slates: the truth, the naive estimate and ours, with coverage and speed.
 
-A policy that knows attractiveness up to noise ranks 100 candidates and shows 10 by `draw_slate`. Under the position-based
+A policy that knows attractiveness up to noise ranks the candidates and shows 10 by `draw_slate`. Under the position-based
 model truth is its curve; under the DBN it is the average examination of the lists that were shown. The naive estimate
 is the click rate of explored slots. `python benchmarks/examination.py` takes some minutes; `--pages 20000 --runs 40` one.
 """
@@ -66,14 +66,14 @@ def add(estimator: ExaminationEstimator, pages: Pages, exploration: Exploration)
     estimator.add_weighted(np.array(weights), pages.clicks, exploration.from_slot)
 
 
-def compare(name: str, model: ClickModel, exploration: Exploration, pages: int, seed: int) -> None:
+def compare(name: str, model: ClickModel, exploration: Exploration, n: int, pages: int, seed: int) -> None:
     slots, rng = 10, np.random.default_rng(seed)
     closed = exploration.strategy == "epsilon_greedy" and exploration.pool is None
     ours = {"outside": ExaminationEstimator(slots)}
     if closed:
         ours["all"] = ExaminationEstimator(slots, documents="all")
     examined, explored, clicked = np.zeros((3, slots))
-    for part in drawn(pages, 100, slots, model, exploration, rng):
+    for part in drawn(pages, n, slots, model, exploration, rng):
         examined += model.examination(part.alpha).sum(axis=0)
         flags = np.stack([slate.explored for slate in part.slates])
         explored += flags.sum(axis=0)
@@ -82,7 +82,7 @@ def compare(name: str, model: ClickModel, exploration: Exploration, pages: int, 
             add(estimator, part, exploration)
     truth, naive = examined / examined[0], clicked / explored
     naive /= naive[0]
-    print(f"\n{name}, {pages} pages")
+    print(f"\n{name}, {n} candidates, {pages} pages")
     print("slot        " + "".join(f"{slot:>14}" for slot in range(1, slots + 1)))
     print("truth       " + "".join(f"{value:14.3f}" for value in truth))
     print("naive       " + "".join(f"{value:14.3f}" for value in naive))
@@ -160,21 +160,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    studies: list[tuple[str, ClickModel, Exploration]] = []
+    studies: list[tuple[str, ClickModel, Exploration, int]] = []
     for severity in (0.5, 1.0):
         curve = PBM(power_law_examination(10, severity))
-        for rate in (0.05, 0.1, 0.3):
+        for candidates, rate in ((100, 0.05), (100, 0.1), (100, 0.3), (20, 0.1)):
             name = f"PBM, theta = k^-{severity:g}, epsilon_greedy {rate:g}"
-            studies.append((name, curve, Exploration(rate=rate)))
+            studies.append((name, curve, Exploration(rate=rate), candidates))
     half = PBM(power_law_examination(10, 0.5))
-    studies.append(("PBM, theta = k^-0.5, softmax 0.1", half, Exploration("softmax", 0.1, 0.1)))
-    studies.append(("PBM, theta = k^-0.5, epsilon_greedy 0.1, pool 50", half, Exploration(rate=0.1, pool=50)))
+    studies.append(("PBM, theta = k^-0.5, softmax 0.1", half, Exploration("softmax", 0.1, 0.1), 100))
+    studies.append(("PBM, theta = k^-0.5, epsilon_greedy 0.1, pool 50", half, Exploration(rate=0.1, pool=50), 100))
     for satisfaction in (0.3, 0.8):
         name = f"DBN, continuation 0.9, satisfaction {satisfaction:g}, epsilon_greedy 0.1"
-        studies.append((name, DBN(0.9, satisfaction), Exploration(rate=0.1)))
+        studies.append((name, DBN(0.9, satisfaction), Exploration(rate=0.1), 100))
     # Own luck for each, so that one chance deviation is not read as a pattern.
-    for number, (name, model, exploration) in enumerate(studies):
-        compare(name, model, exploration, asked.pages, asked.seed + number)
+    for number, (name, model, exploration, candidates) in enumerate(studies):
+        compare(name, model, exploration, candidates, asked.pages, asked.seed + number)
     coverage(asked.runs, 6000, asked.seed)
     speed(20_000)
 

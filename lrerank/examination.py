@@ -137,7 +137,7 @@ class ExaminationEstimator:
             raise ValueError(f"documents must be 'outside' or 'all', not {documents!r}")
         if not 0 < prior_clicks < np.inf:
             raise ValueError(f"prior_clicks must be above 0 and finite, not {prior_clicks}")
-        self.slots = slots
+        self.slots = int(slots)
         self.half_life = half_life
         self.documents: Documents = documents
         self.prior = prior / prior[0]
@@ -162,7 +162,8 @@ class ExaminationEstimator:
 
         Raises:
             ValueError: shapes that differ, a strategy that needs `survival_weights`, or a pool smaller than the
-                candidates.
+                candidates. Pages wait until there are some hundred: a click on a document that this exploration could
+                not have placed there is found then, by a later call, and all that waited are left out.
         """
         if spans.shape != (*clicks.shape, 2):
             raise ValueError(f"spans {spans.shape} do not go with clicks {clicks.shape}")
@@ -288,9 +289,11 @@ class ExaminationEstimator:
             self._flush()
 
     def _flush(self) -> None:
-        rows = self._rows
-        if self._waiting:
-            rows = [*rows, _rank_rows(self._waiting, self.documents)]
+        rows, waiting = self._rows, self._waiting
+        # Emptied first: pages that turn out to be impossible are refused once, not again with every later call.
+        self._rows, self._waiting, self._waiting_pages = [], [], 0
+        if waiting:
+            rows.append(_rank_rows(waiting, self.documents))
         if self.half_life is not None:
             self._sums *= 0.5 ** ((self.pages - self._summed_pages) / self.half_life)
         self._summed_pages = self.pages
@@ -298,7 +301,6 @@ class ExaminationEstimator:
             if self.half_life is not None:
                 row = row * 0.5 ** ((self.pages - 1 - page[:, None]) / self.half_life)
             np.add.at(self._sums, (page % _SETS, slot), row)
-        self._rows, self._waiting, self._waiting_pages = [], [], 0
 
     def _known(self, sums: FloatArray) -> IntArray:
         """Slots, from 0, that have enough clicks and can be compared with the first of them, if need be by others."""

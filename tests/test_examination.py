@@ -142,7 +142,7 @@ THETA = np.arange(1.0, 11.0) ** -0.8
 
 @pytest.mark.parametrize(
     ("documents", "rate", "pages"),
-    [("outside", 0.2, 9000), ("outside", 0.3, 7000), ("all", 0.05, 4000), ("all", 0.3, 2000)],
+    [("outside", 0.3, 7000), ("all", 0.05, 4000), ("all", 0.3, 2000)],
 )
 def test_intervals_cover_and_estimates_are_not_off(documents: Documents, rate: float, pages: int) -> None:
     theta, n, runs = THETA[:4], 14, 60
@@ -186,7 +186,7 @@ def test_a_policy_that_learns_from_the_same_clicks_does_no_harm() -> None:
     alpha = rng.beta(1.0, 2.0, n)
     shown, clicked = np.ones(n), np.full(n, 0.2)
     estimator = ExaminationEstimator(4, documents="all")
-    for _ in range(12_000):
+    for _ in range(9000):
         # What it learns is biased by position, ties at first, and never settles entirely: pages are not independent.
         values = canonical(np.round(clicked / shown, 3))
         slate = draw_slate(values, np.zeros(n), 4, exploration, rng)
@@ -352,6 +352,12 @@ def test_misuse_is_refused() -> None:
         with pytest.raises(ValueError, match=r"must be|needs"):
             ExaminationEstimator(**arguments)
     assert estimator.curve().pages == 0
+    estimator = ExaminationEstimator(3, documents="all")
+    spans[:, :, :] = 1  # rank 1 in slot 3, though nothing is explored above it
+    estimator.add(spans, 5, clicks, Exploration(from_slot=3))
+    with pytest.raises(ValueError, match="probability is 0"):
+        estimator.curve()
+    assert estimator.curve().pages == 2
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
