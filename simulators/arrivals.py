@@ -105,12 +105,9 @@ class ArrivalProcess:
         self._queries = np.cumsum(query_weights)
         users = parameters.users
         later = min(users - 1, round(parameters.new_user_share * users))
-        self.births = np.concatenate(
-            [
-                np.zeros(users - later, np.int64),
-                np.ceil((np.arange(later) + 0.5) / max(1, later) * impressions).astype(np.int64),
-            ]
-        )
+        # The j-th of them in the middle of the j-th part of the run, rounded up.
+        born = -(-(2 * np.arange(later) + 1) * impressions // (2 * max(1, later)))
+        self.births = np.concatenate([np.zeros(users - later, np.int64), born.astype(np.int64)])
         number = np.arange(users)
         ranks = np.argsort(np.argsort(uniforms(key, number, 0, _Decides.RANK))) + 1
         self.activity = np.asarray(ranks.astype(np.float64) ** -parameters.activity_exponent)

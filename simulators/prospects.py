@@ -46,10 +46,9 @@ class Prospects:
         """Requests start..stop-1 of them."""
         return self.take(slice(start, stop))
 
-    def take(self, some: slice | NDArray[np.int64]) -> Prospects:
-        """Some of the requests."""
-        arrays = (getattr(self, name)[some] for name in self.__slots__[1:])
-        return Prospects(self.arrivals.take(some), *arrays)
+    def take(self, which: slice | NDArray[np.int64]) -> Prospects:
+        """Some of them."""
+        return Prospects(self.arrivals.take(which), *(getattr(self, name)[which] for name in self.__slots__[1:]))
 
 
 @dataclass(frozen=True, slots=True)

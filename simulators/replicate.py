@@ -14,7 +14,8 @@ from simulators.click_models.cascade import CM
 from simulators.click_models.dbn import DBN
 from simulators.click_models.pbm import PBM, power_law_examination
 from simulators.impressions import Feedback, feedback
-from simulators.parameters import WorldParameters
+from simulators.parameters import CLICK_MODELS, WorldParameters
+from simulators.presets import product_grid, search_page
 from simulators.prospects import Prospects, luck
 from simulators.satiation import UserState, rounds
 from simulators.taste import Part, Tastes, contexts
@@ -284,11 +285,19 @@ class Replicate:
 
 def click_model(parameters: WorldParameters, slots: int) -> ClickModel:
     """The click model that the parameters name, for lists of at most so many slots."""
-    if parameters.click_model == "cascade":
-        return CM()
-    if parameters.click_model == "dbn":
-        return DBN(parameters.continuation, parameters.satisfaction)
-    return PBM(power_law_examination(slots, parameters.examination_severity))
+    match parameters.click_model:
+        case "pbm":
+            return PBM(power_law_examination(slots, parameters.examination_severity))
+        case "cascade":
+            return CM()
+        case "dbn":
+            return DBN(parameters.continuation, parameters.satisfaction)
+        case "search_page":
+            return search_page()
+        case "product_grid":
+            return product_grid(slots)
+        case other:
+            raise ValueError(f"click_model is {other!r}, not {' or '.join(CLICK_MODELS)}")
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
