@@ -1,8 +1,9 @@
 """Examination curves from logged slates: the truth, the naive estimate and ours, with coverage and speed.
 
 A policy that knows attractiveness up to noise ranks the candidates and shows 10 by `draw_slate`. Under the position-based
-model truth is its curve; under the DBN it is the average examination of the lists that were shown. The naive estimate
-is the click rate of explored slots. `python benchmarks/examination.py` takes some minutes; `--pages 20000 --runs 40` one.
+model truth is its curve; under the DBN it is the average examination of the lists that were shown, and "as clicked" the
+average over pages by how attractive their documents outside the list are, which is what clicks on those can tell. The
+naive estimate is the click rate of explored slots. `python benchmarks/examination.py` takes some minutes; `--pages 20000 --runs 40` one.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ BATCH = 1000
 
 @dataclass
 class Pages:
-    """Pages with what only the truth knows: alpha is [m, slots] of what was shown."""
+    """Pages with what only the truth knows: alpha [m, slots] of what was shown, and [m] its mean outside the list."""
 
     values: FloatArray
     incoming: FloatArray
     slates: list[Slate]
     alpha: FloatArray
+    outside: FloatArray
     clicks: BoolArray
 
     @property
@@ -51,7 +53,9 @@ def drawn(
         values = np.stack([canonical(row) for row in values])
         slates = [draw_slate(*page, slots, exploration, rng) for page in zip(values, incoming, strict=True)]
         shown = np.take_along_axis(alpha, np.stack([slate.order for slate in slates]), axis=1)
-        yield Pages(values, incoming, slates, shown, model.draw(shown, *rng.random((3, m, slots))))
+        last = np.sort(values, axis=1)[:, [n - slots]]
+        outside = alpha.mean(axis=1, where=values < last)
+        yield Pages(values, incoming, slates, shown, outside, model.draw(shown, *rng.random((3, m, slots))))
 
 
 def add(estimator: ExaminationEstimator, pages: Pages, exploration: Exploration) -> None:
@@ -72,9 +76,11 @@ def compare(name: str, model: ClickModel, exploration: Exploration, n: int, page
     ours = {"outside": ExaminationEstimator(slots)}
     if closed:
         ours["all"] = ExaminationEstimator(slots, documents="all")
-    examined, explored, clicked = np.zeros((3, slots))
+    examined, weighted, explored, clicked = np.zeros((4, slots))
     for part in drawn(pages, n, slots, model, exploration, rng):
-        examined += model.examination(part.alpha).sum(axis=0)
+        examination = model.examination(part.alpha)
+        examined += examination.sum(axis=0)
+        weighted += part.outside @ examination
         flags = np.stack([slate.explored for slate in part.slates])
         explored += flags.sum(axis=0)
         clicked += (flags & part.clicks).sum(axis=0)
@@ -85,6 +91,8 @@ def compare(name: str, model: ClickModel, exploration: Exploration, n: int, page
     print(f"\n{name}, {n} candidates, {pages} pages")
     print("slot        " + "".join(f"{slot:>14}" for slot in range(1, slots + 1)))
     print("truth       " + "".join(f"{value:14.3f}" for value in truth))
+    if not isinstance(model, PBM):
+        print("as clicked  " + "".join(f"{value:14.3f}" for value in weighted / weighted[0]))
     print("naive       " + "".join(f"{value:14.3f}" for value in naive))
     for documents, estimator in ours.items():
         curve = estimator.curve()
@@ -93,8 +101,9 @@ def compare(name: str, model: ClickModel, exploration: Exploration, n: int, page
         print("  95 %      " + "".join(f"{end:>14}" for end in ends))
         if curve.note:
             print(f"  {curve.note}")
-    print(f"slot 10 against truth: naive {naive[-1] / truth[-1] - 1:+.0%}", end="")
-    print("".join(f", {name} {one.curve().estimate[-1] / truth[-1] - 1:+.0%}" for name, one in ours.items()))
+    last = weighted[-1] / weighted[0]
+    print(f"slot 10 against the truth as clicked: naive {naive[-1] / last - 1:+.0%}", end="")
+    print("".join(f", {name} {one.curve().estimate[-1] / last - 1:+.0%}" for name, one in ours.items()))
 
 
 def coverage(runs: int, pages: int, seed: int) -> None:

@@ -44,9 +44,11 @@ of which the expectation over the draws is q_s(d) for every slot k: iterate over
 slot to the first.
 
 Where examination depends on what stands above (cascade, DBN) there is no one curve. The documents from outside the
-list then measure the average examination of the slot below what this policy shows, each page counting as much as such
-documents are attractive on it, and which of them is drawn changes nothing above them. Documents of the greedy list do not: they stand lower where a worse document was drawn above them,
-and below that users read on more often. So "outside" is the default; "all" is for when the position-based model holds.
+list then measure the average examination of the slot below what this policy shows, as which of them is drawn changes
+nothing above them; each page counts as much as such documents are attractive on it, so the curve is below the plain
+average where users who click much are satisfied sooner. Documents of the greedy list measure something else: they
+stand lower where a worse document was drawn above them, and below that users read on more often. So "outside" is the
+default. "all" is for when the position-based model holds: its intervals are then two to four times narrower.
 """
 
 from __future__ import annotations

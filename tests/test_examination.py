@@ -20,6 +20,7 @@ from lrerank.examination import (
 )
 from lrerank.exploration import Exploration, canonical, draw_slate, slate_propensities
 from lrerank.types import BoolArray, FloatArray, IntArray
+from lrerank.vw import PLAIN, SHARED, LearnerOptions, VWModel, render
 
 DISTINCT = np.array([0.3, -0.1, 0.5, 0.2, 0.1])
 TIED = np.array([0.4, 0.1, 0.4, 0.1, 0.1])
@@ -388,3 +389,20 @@ def test_the_floor_and_the_end_of_the_curve_hold() -> None:
         examination_weights(THETA, np.array([0]))
     with pytest.raises(ValueError, match="floor"):
         examination_weights(THETA, np.array([1]), floor=0.0)
+
+
+def test_vowpal_wabbit_learns_the_value_with_these_weights() -> None:
+    rng, theta, alpha = np.random.default_rng(14), np.arange(1, 11) ** -1.0, np.array([0.5, 0.2])
+    model = VWModel(LearnerOptions(learning_rate=0.02))
+    shared = "shared " + render(SHARED, ["x"], [1.0])
+    documents = [render(PLAIN, [name], [1.0]) for name in ("good", "bad")]
+    found = []
+    for page in range(8000):
+        positions = np.array([rng.integers(1, 4), rng.integers(6, 11)])
+        clicks = rng.random(2) < theta[positions - 1] * alpha
+        factor, importance = examination_weights(theta, positions)
+        model.learn(shared, documents, (clicks * factor).tolist(), weights=importance.tolist())
+        if page >= 3000 and page % 20 == 0:
+            found.append(model.predict(shared, documents))
+    # 5000 pages at theta of about 0.6 and 0.13 know alpha to 0.01 each; as clicks alone they are 0.3 and 0.03.
+    assert np.mean(found, axis=0) == pytest.approx(alpha, abs=0.05)
