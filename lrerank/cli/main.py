@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 from rich.markup import escape
 
-from lrerank.cli import data, evaluating, models, privacy, ranking, training
+from lrerank.cli import data, evaluating, experiments, models, privacy, ranking, runs, training
 from lrerank.cli.common import aside, printable
 from lrerank.errors import LrerankError
 
@@ -27,6 +27,9 @@ app.command("rank")(ranking.rank)
 app.command("train")(training.train)
 app.command("train-static")(training.train_static_model)
 app.command("evaluate")(evaluating.evaluate)
+app.command("simulate")(experiments.simulate)
+app.command("sweep")(experiments.sweep)
+app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(privacy.app, name="privacy")

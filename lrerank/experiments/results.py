@@ -259,7 +259,7 @@ class Runs:
             "name": experiment.name,
             "question": experiment.question,
             "status": "running",
-            "started": started.isoformat(timespec="seconds"),
+            "started": started.isoformat(timespec="milliseconds"),
             "finished": None,
             "problem": None,
             "provenance": experiment.world.provenance,
@@ -424,4 +424,4 @@ def _manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

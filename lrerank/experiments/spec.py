@@ -9,6 +9,7 @@ Every refusal is a `SpecError` with the path as it is written in TOML: `arms.lea
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from importlib.resources import files
@@ -17,6 +18,7 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from lrerank.data.registry import list_datasets
@@ -235,7 +237,8 @@ class Experiment(Part):
         impressions: per replicate and arm, after the log.
         measure_from: totals are over impressions measure_from..impressions - 1, counted after the log.
         bins: points in time for curves.
-        batch: impressions between updates: the delay of feedback.
+        batch: impressions between updates.
+        reward_wait_time: seconds after an impression until its outcome is learned; purchases that take longer are not.
         replicates: of each world: other users, arrivals and luck.
         seed: of the replicates.
         slots: length of the lists.
@@ -256,6 +259,7 @@ class Experiment(Part):
     measure_from: Annotated[int, Field(ge=0)] = 0
     bins: Annotated[int, Field(ge=1)] = 20
     batch: Annotated[int, Field(ge=1)] = 1
+    reward_wait_time: Annotated[float, Field(ge=0)] = 0.0
     replicates: Annotated[int, Field(ge=1, le=100_000)] = 8
     seed: Seed = 0
     slots: Annotated[int, Field(ge=1)] = 10
@@ -343,6 +347,16 @@ class Experiment(Part):
         given.pop("sweep", None)
         return Experiment.parse(_plain(given))
 
+    @property
+    def window(self) -> tuple[int, int]:
+        """What totals are over: impressions from..to - 1, counted from the end of the log."""
+        return self.measure_from, self.impressions
+
+    def edges(self) -> list[int]:
+        """[bins + 1] where time bins begin, and the end, counted from the end of the log."""
+        found: list[int] = np.linspace(0, self.impressions, self.bins + 1).round().astype(np.int64).tolist()
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """Plain tables with every default written out, so that later defaults change nothing."""
         found: dict[str, Any] = _plain(self.model_dump(by_alias=True, exclude_none=True))
@@ -380,6 +394,10 @@ class Experiment(Part):
         if self.bins > self.impressions:
             remedy = f"Use at most impressions, {self.impressions}"
             raise refused("more points in time than impressions", path="bins", value=self.bins, remedy=remedy)
+        if self.measure_from not in self.edges():
+            after = bisect(self.edges(), self.measure_from)
+            remedy = f"Use {self.edges()[after - 1]} or {self.edges()[after]}, or other bins"
+            raise refused("this cuts a time bin", path="measure_from", value=self.measure_from, remedy=remedy)
         if self.slots > self.world.candidates:
             remedy = f"Use at most world.candidates, {self.world.candidates}"
             raise refused("more slots than candidates", path="slots", value=self.slots, remedy=remedy)

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from lrerank.experiments.measures_table import MEASURES
 from lrerank.files import StorageError
 
 WHOLE, TEXT, NUMBER = pa.int64(), pa.string(), pa.float64()
@@ -118,6 +119,26 @@ def together(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """One table of many."""
     frames = [part for part in parts if len(part)]
     return pd.concat(frames, ignore_index=True) if frames else no_figures()
+
+
+def values(figures: pd.DataFrame, window: tuple[int, int], by: str = "all") -> pd.DataFrame:
+    """Every measure of every arm over all worlds and replicates: columns arm, measure, group, value, weight.
+
+    Args:
+        figures: as above.
+        window: impressions from..to - 1. A measure that is not additive has the window it was computed for.
+        by: which breakdown.
+
+    The value is the sum of totals over that of weights, NaN where there is no weight.
+    """
+    part = figures[figures["by"] == by]
+    inside = (part["start"] >= window[0]) & (part["end"] <= window[1])
+    whole = part["measure"].isin([name for name, measure in MEASURES.items() if not measure.additive])
+    summed = part[inside | whole].groupby(["arm", "measure", "group"], sort=False, as_index=False)
+    found: pd.DataFrame = summed[["total", "weight"]].sum()
+    weight = found["weight"].to_numpy(np.float64)
+    found["value"] = found["total"] / np.where(weight > 0, weight, np.nan)
+    return found[["arm", "measure", "group", "value", "weight"]]
 
 
 def _schema() -> pa.Schema:

@@ -1,0 +1,142 @@
+"""What the commands on experiments print: values of arms, and their differences from a baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lrerank.cli.common import console, interval, printable, say, table
+from lrerank.evaluation.intervals import Estimate
+from lrerank.experiments.measures_table import MEASURES
+from lrerank.experiments.spec import REFERENCE
+from lrerank.experiments.spec_text import SpecError, nearest
+from lrerank.experiments.tables import values
+
+if TYPE_CHECKING:
+    from lrerank.experiments.compare import Comparison
+
+DEFAULT_MEASURE = "reward"
+_OVERVIEW = ("clicks", "reward", "ctr_at_1", "ndcg", "regret", "explored_pages", "candidate_coverage")
+
+
+def check_measures(measures: Sequence[str]) -> None:
+    """Refuses a measure that nobody knows."""
+    for measure in measures:
+        if measure not in MEASURES:
+            raise SpecError("unknown measure", path="--measure", value=measure, remedy=nearest(measure, MEASURES))
+
+
+def comparisons(figures: pd.DataFrame, baseline: str, measure: str, window: tuple[int, int]) -> list[Comparison]:
+    """Every other arm that has figures of the measure against the baseline, in the order in which arms come."""
+    from lrerank.experiments.compare import compare
+
+    # What is not additive was computed for a window of its own.
+    start, end = window if MEASURES[measure].additive else (None, None)
+    arms = figures["arm"][(figures["measure"] == measure) & (figures["by"] == "all")].unique()
+    return [compare(figures, arm, baseline, measure, start=start, end=end) for arm in arms if arm != baseline]
+
+
+def print_comparisons(found: Sequence[Comparison], measure: str) -> None:
+    """Differences with both intervals; that over worlds where several were drawn."""
+    if not found:
+        return
+    one, measured = found[0], MEASURES[measure]
+    rows = [[one.baseline, f"{one.baseline_value.value:.4f}", "", "", "", ""]]
+    for each in found:
+        lift = "" if math.isnan(each.lift.value) else f"{each.lift.value:+.1%}"
+        noise, worlds = (_range(estimate) for estimate in (each.difference.noise, each.difference.worlds))
+        rows.append([each.arm, f"{each.arm_value.value:.4f}", f"{each.difference.value:+.4f}", lift, noise, worlds])
+    columns = ["arm", measure, "difference", "lift", "simulation noise", "world uncertainty"]
+    if len(set(one.worlds.tolist())) == 1:
+        rows, columns = [row[:-1] for row in rows], columns[:-1]
+    window = f"impressions {one.start:,} to {one.end:,}, {one.difference.noise.n} replicates"
+    table(
+        columns,
+        rows,
+        right=columns[1:4],
+        whole=("arm", *columns[4:]),
+        title=f"{measured.label} ({measured.unit}) against {one.baseline}, {window}; {one.level:.0%} intervals, paired",
+    )
+    for each in found:
+        for note in dict.fromkeys((each.difference.noise.note, each.note)):
+            if note:
+                say(f"{each.arm}: {note}")
+
+
+def print_values(figures: pd.DataFrame, window: tuple[int, int], measures: Sequence[str] = _OVERVIEW) -> None:
+    """A row per arm, a column per measure that there are figures of."""
+    wide = _wide(figures, window)
+    names = [name for name in measures if name in wide.columns]
+    rows = [[arm, *(_number(wide.at[arm, name]) for name in names)] for arm in wide.index]
+    table(["arm", *names], rows, right=names, whole=("arm",))
+
+
+def print_groups(figures: pd.DataFrame, window: tuple[int, int], by: str, measure: str) -> None:
+    """A row per group of a breakdown, a column per arm."""
+    found = values(figures, window, by)
+    found = found[found["measure"] == measure]
+    if found.empty:
+        known = MEASURES[measure].by
+        raise SpecError("there are no figures by this", path="--by", value=by, remedy=nearest(by, known))
+    arms = list(found["arm"].unique())
+    wide = found.pivot_table(index="group", columns="arm", values="value", sort=False, dropna=False)
+    rows = [[str(group), *(_number(wide.at[group, arm]) for arm in arms)] for group in wide.index]
+    table([by, *arms], rows, right=arms, title=f"{MEASURES[measure].label} ({MEASURES[measure].unit}) by {by}")
+
+
+def values_json(figures: pd.DataFrame, window: tuple[int, int]) -> dict[str, dict[str, float]]:
+    """arm → measure → value."""
+    wide = _wide(figures, window)
+    return {str(arm): {str(name): float(value) for name, value in row.items()} for arm, row in wide.iterrows()}
+
+
+def comparison_json(found: Comparison) -> dict[str, Any]:
+    """One comparison with both intervals."""
+    return {
+        "arm": found.arm,
+        "baseline": found.baseline,
+        "measure": found.measure,
+        "start": found.start,
+        "end": found.end,
+        "arm_value": found.arm_value.value,
+        "baseline_value": found.baseline_value.value,
+        "difference": _estimate(found.headline),
+        "interval_is": found.source,
+        "simulation_noise": _estimate(found.difference.noise),
+        "world_uncertainty": _estimate(found.difference.worlds),
+        "lift": _estimate(found.lift.headline),
+        "note": found.note,
+    }
+
+
+def print_heading(about: Mapping[str, Any]) -> None:
+    """Which run, what it asks, whose world it is."""
+    console.print(printable(str(about["question"])), style="bold", highlight=False, markup=False)
+    state = f"{about['status']}, {about['tasks']} tasks done, begun {about['started']}"
+    console.print(f"{about['run']}: {state}; {about['provenance']}", highlight=False, markup=False)
+    if about["problem"]:
+        say(str(about["problem"]))
+    console.print()
+
+
+def _wide(figures: pd.DataFrame, window: tuple[int, int]) -> pd.DataFrame:
+    found = values(figures, window)
+    wide: pd.DataFrame = found.pivot_table(index="arm", columns="measure", values="value", sort=False, dropna=False)
+    # The ceiling last, whenever it was computed.
+    return wide.loc[sorted(wide.index, key=lambda arm: arm == REFERENCE)]
+
+
+def _number(value: Any) -> str:
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def _range(estimate: Estimate) -> str:
+    return "none" if estimate.low is None else interval(estimate)
+
+
+def _estimate(found: Estimate) -> dict[str, Any]:
+    return asdict(found)

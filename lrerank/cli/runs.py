@@ -1,0 +1,235 @@
+"""`lrerank runs`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lrerank.cli.common import JsonOption, YesOption, console, print_json, say, table
+from lrerank.cli.run_tables import (
+    DEFAULT_MEASURE,
+    check_measures,
+    comparison_json,
+    comparisons,
+    print_comparisons,
+    print_groups,
+    print_heading,
+    print_values,
+    values_json,
+)
+from lrerank.errors import InputError
+from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.results import Run, Runs
+from lrerank.experiments.side_by_side import labels, side_by_side
+from lrerank.experiments.spec_text import nearest
+from lrerank.files import readable_errors, write_atomically
+from lrerank.store import Store
+
+app = typer.Typer(help="Results of experiments: list, show, compare, delete, export.", no_args_is_help=True)
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or a beginning that no other run has.")]
+MeasureOption = Annotated[
+    list[str] | None, typer.Option("--measure", help="clicks, reward, regret, ndcg, …; as often as needed.")
+]
+
+_STAGE, _SPEC, _FIGURES, _CSV = ".json", ".toml", ".parquet", ".csv"
+
+
+@app.command("list")
+def list_runs(as_json: JsonOption = False) -> None:
+    """List the runs, the one begun last first."""
+    rows = Runs(Store().runs).list()
+    for row in rows:
+        if row.problem:
+            say(f"{row.run_id}: {row.problem}")
+    if as_json:
+        names = (
+            "run_id",
+            "name",
+            "question",
+            "kind",
+            "status",
+            "started",
+            "finished",
+            "tasks",
+            "provenance",
+            "problem",
+        )
+        print_json([{name: getattr(row, name) for name in names} for row in rows])
+        return
+    if not rows:
+        console.print("No runs yet: begin one with lrerank simulate.", highlight=False)
+        return
+    table(
+        ["run", "status", "tasks", "question"],
+        [[row.run_id, row.status, str(row.tasks), row.question] for row in rows],
+        right=("tasks",),
+        whole=("run", "status"),
+    )
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id or a beginning; the last one by default.")] = "",
+    measure: MeasureOption = None,
+    by: Annotated[str | None, typer.Option(help="Values per group: segment, inferred, history or position.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a run found: every arm against the baseline, and all measures.
+
+    lrerank runs show first --measure regret --by history
+    """
+    measures = measure or [DEFAULT_MEASURE]
+    check_measures(measures)
+    chosen = Runs(Store().runs).open(run)
+    experiment, figures, header = chosen.experiment, chosen.figures(), about(chosen)
+    found = (
+        []
+        if figures.empty
+        else [comparisons(figures, experiment.baseline, each, experiment.window) for each in measures]
+    )
+    if as_json:
+        window = experiment.window
+        shown = {} if figures.empty else values_json(figures, window)
+        print_json({**header, "values": shown, "comparisons": [comparison_json(each) for one in found for each in one]})
+        return
+    print_heading(header)
+    if figures.empty:
+        console.print(f"No figures yet: lrerank simulate --resume {chosen.run_id}", highlight=False)
+        return
+    for name, compared in zip(measures, found, strict=True):
+        print_comparisons(compared, name)
+        console.print()
+        if by is not None:
+            print_groups(figures, experiment.window, by, name)
+            console.print()
+    print_values(figures, experiment.window)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Two or more runs.")],
+    measure: MeasureOption = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="RUN:ARM; the first run's baseline by default.", metavar="RUN:ARM")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the arms of several runs, replicate by replicate.
+
+    The runs must have the same world, seeds and impressions: then the same users came with the same luck.
+    """
+    measures = measure or [DEFAULT_MEASURE]
+    check_measures(measures)
+    store = Runs(Store().runs)
+    chosen = [store.open(run) for run in runs]
+    if len(chosen) < 2:
+        raise InputError(
+            "this compares two or more runs", path="RUN", value=runs, remedy="See lrerank runs show for one"
+        )
+    figures = side_by_side(chosen)
+    experiment = chosen[0].experiment
+    against = _baseline(baseline, chosen, figures["arm"].unique().tolist())
+    for other in chosen[1:]:
+        for name in ("versions", "git"):
+            if other.manifest[name] != chosen[0].manifest[name]:
+                say(f"{chosen[0].run_id} and {other.run_id} were computed by different programs: see {name} (--json)")
+    found = [comparisons(figures, against, each, experiment.window) for each in measures]
+    if as_json:
+        compared = [comparison_json(each) for one in found for each in one]
+        print_json({"runs": [about(run) for run in chosen], "comparisons": compared})
+        return
+    for name, one in zip(measures, found, strict=True):
+        print_comparisons(one, name)
+        console.print()
+
+
+@app.command()
+def delete(run: RunArgument, yes: YesOption = False) -> None:
+    """Delete a run."""
+    runs = Runs(Store().runs)
+    if not yes:
+        typer.confirm(f"Delete {run} for good?", abort=True)
+    console.print(f"Deleted {runs.delete(run)}.", highlight=False)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    out: Annotated[
+        Path,
+        typer.Argument(help=f"{_SPEC}: the spec; {_FIGURES} or {_CSV}: all figures; {_STAGE}: an arm as a stage."),
+    ],
+    arm: Annotated[str | None, typer.Option(help=f"Which arm, for {_STAGE}.")] = None,
+    model_id: Annotated[str, typer.Option(help="The model that the stage names.")] = "search_personalization_v1",
+) -> None:
+    """Write a run's spec, its figures, or the stage of one of its arms to a file.
+
+    lrerank runs export first stage.json --arm learned
+    """
+    chosen = Runs(Store().runs).open(run)
+    content = _exported(chosen, out, arm, model_id)
+    with readable_errors(out, "the file"):
+        write_atomically(out, content)
+    say(f"wrote {out}")
+
+
+def about(run: Run) -> dict[str, Any]:
+    """What is worth knowing of a run beside its figures."""
+    manifest = run.manifest
+    names = (
+        "name",
+        "question",
+        "kind",
+        "started",
+        "finished",
+        "problem",
+        "provenance",
+        "seed",
+        "spec",
+        "versions",
+        "git",
+    )
+    return {"run": run.run_id, "status": run.status, "tasks": run.count(), **{name: manifest[name] for name in names}}
+
+
+def _baseline(asked: str | None, runs: Sequence[Run], arms: Sequence[str]) -> str:
+    names = labels(runs)
+    if asked is None:
+        return f"{names[0]}:{runs[0].experiment.baseline}"
+    run, _, arm = asked.rpartition(":")
+    for one, name in zip(runs, names, strict=True):
+        if run and (name == run or one.run_id.startswith(run)) and f"{name}:{arm}" in arms:
+            return f"{name}:{arm}"
+    raise InputError("no run has such an arm", path="--baseline", value=asked, remedy=nearest(asked, arms))
+
+
+def _exported(run: Run, out: Path, arm: str | None, model_id: str) -> bytes:
+    kind = out.suffix.lower()
+    if kind == _SPEC:
+        return run.experiment.to_toml().encode()
+    if kind == _FIGURES:
+        whole: bytes = run.figures().to_parquet(index=False)
+        return whole
+    if kind == _CSV:
+        return run.figures().to_csv(index=False, lineterminator="\n").encode()
+    if kind != _STAGE:
+        kinds = f"{_SPEC}, {_FIGURES}, {_CSV} or {_STAGE}"
+        raise InputError(
+            "what to write is said by the file's ending", path="OUT", value=str(out), remedy=f"Use {kinds}"
+        )
+    experiment = run.experiment
+    learners = {name: spec for name, spec in experiment.arms.items() if isinstance(spec, LearnerSpec)}
+    if arm not in learners:
+        raise InputError(
+            "only arms that learn are stages of their own",
+            path="--arm",
+            value=arm,
+            remedy=nearest(arm or "", learners),
+        )
+    stages = [*experiment.world.stages(), learners[arm].stage(model_id, experiment.slots)]
+    return (json.dumps(stages, ensure_ascii=False, indent=2) + "\n").encode()

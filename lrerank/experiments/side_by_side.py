@@ -1,0 +1,77 @@
+"""Arms of several runs in one table, where the same users came to the same world in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from lrerank.errors import LrerankError
+from lrerank.experiments.results import Run
+from lrerank.experiments.spec import Experiment
+from lrerank.experiments.tables import together
+
+# What decides who comes, to what and with which luck, what is counted, and over which impressions.
+_SHARED = ("world", "seed", "impressions", "measure_from", "bins", "log.impressions", "reward")
+
+
+class NotComparableError(LrerankError):
+    """Runs whose difference would not be that of their arms."""
+
+
+def labels(runs: Sequence[Run]) -> list[str]:
+    """What the runs are called: by their experiments' names where these differ, else by their ids."""
+    names = [str(run.manifest["name"]) for run in runs]
+    return names if len(set(names)) == len(names) else [run.run_id for run in runs]
+
+
+def side_by_side(runs: Sequence[Run]) -> pd.DataFrame:
+    """The figures of all runs with arms called `label:arm`, for the replicates that all of them have.
+
+    Raises:
+        NotComparableError: two runs differ in more than their arms, or share no replicate; or one is there twice.
+        StorageError: what is on disk can't be read.
+    """
+    first, *others = runs
+    for place, other in enumerate(others, start=1):
+        if other.run_id in [run.run_id for run in runs[:place]]:
+            raise NotComparableError("this run is named twice", value=other.run_id, remedy="Name two different ones")
+        _check(first, other)
+    parts = [run.figures() for run in runs]
+    common = set.intersection(*(set(_replicates(part)) for part in parts))
+    if not common:
+        ids = ", ".join(run.run_id for run in runs)
+        raise NotComparableError("these runs share no replicate that is done", value=ids, remedy="Let them finish")
+    kept = [
+        part[_replicates(part).isin(common)].assign(arm=f"{label}:" + part["arm"])
+        for label, part in zip(labels(runs), parts, strict=True)
+    ]
+    return together(kept)
+
+
+def _check(one: Run, other: Run) -> None:
+    first, second = one.experiment, other.experiment
+    for path in _SHARED:
+        here, there = _at(first, path), _at(second, path)
+        if here != there:
+            if isinstance(here, dict):
+                name = next(name for name in {**here, **there} if here.get(name) != there.get(name))
+                path, here, there = f"{path}.{name}", here.get(name), there.get(name)
+            raise NotComparableError(
+                "these runs differ in more than their arms",
+                path=path,
+                value=f"{here} in {one.run_id}, {there} in {other.run_id}",
+                remedy="Run both with the same one (lrerank simulate --set)",
+            )
+
+
+def _at(experiment: Experiment, path: str) -> Any:
+    found: Any = experiment.to_json()
+    for step in path.split("."):
+        found = found[step]
+    return found
+
+
+def _replicates(figures: pd.DataFrame) -> pd.Series[Any]:
+    return pd.Series(list(zip(figures["world"], figures["replicate"], strict=True)), index=figures.index, dtype=object)

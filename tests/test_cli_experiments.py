@@ -1,0 +1,254 @@
+"""The commands on experiments, on figures made here: what they print, what they refuse, and what they hand to programs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t
+from typer.testing import CliRunner
+
+from lrerank.cli.main import app
+from lrerank.errors import LrerankError
+from lrerank.experiments.results import Run, Runs
+from lrerank.experiments.spec import Experiment
+from lrerank.experiments.tables import COLUMNS, Task, values
+from lrerank.pipeline import Pipeline
+
+EXPERIMENT = Experiment.shipped("first").with_values({"impressions": 1000, "measure_from": 400, "bins": 5})
+REPLICATES = 5
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
+
+
+def run(home: Path, *arguments: object, columns: int = 160) -> Said:
+    variables = {"LRERANK_HOME": str(home), "COLUMNS": str(columns)}
+    result = CliRunner(env=variables).invoke(app, [str(each) for each in arguments])
+    if isinstance(result.exception, LrerankError):
+        return Said(2, result.stdout, str(result.exception))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def rewards(lift: float, seed: int = 0) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """arm → [replicates, bins] reward per page; before impression 400 it is another one."""
+    rng = np.random.default_rng(seed)
+    luck = rng.normal(0, 0.05, (REPLICATES, 1))
+    late = np.array([9.0, 9.0, 0.0, 0.0, 0.0])
+    return {
+        "static": 0.5 + luck + late,
+        "learned": 0.5 + lift + luck + rng.normal(0, 0.01, (REPLICATES, 1)) + late,
+        "reference": 0.9 + luck + late,
+    }
+
+
+def keep(runs: Runs, experiment: Experiment = EXPERIMENT, lift: float = 0.1) -> Run:
+    made = runs.create(experiment)
+    with made.working():
+        for replicate in range(REPLICATES):
+            rows: list[tuple[Any, ...]] = []
+            for arm, reward in rewards(lift).items():
+                for place in range(5):
+                    bounds = (place * 200, place * 200 + 200)
+                    where = (0, replicate, arm, *bounds)
+                    rows.append((*where, "reward", "all", "", 200 * reward[replicate, place], 200.0))
+                    rows.append((*where, "reward", "history", "0", 50.0, 100.0))
+                    rows.append((*where, "reward", "history", "1", 0.0, 0.0))
+                rows.append((0, replicate, arm, 0, 1000, "candidate_coverage", "all", "", 0.25, 1.0))
+            made.append(Task(0, replicate), pd.DataFrame(rows, columns=list(COLUMNS)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs that differ in an arm, and one in another world; no test may change them."""
+    folder = tmp_path_factory.mktemp("home")
+    runs = Runs(folder / "runs")
+    keep(runs, EXPERIMENT.with_values({"name": "older"}))
+    faster = {"name": "newer", "arms.learned.learning_rate": 0.05}
+    keep(runs, EXPERIMENT.with_values(faster), lift=0.15)
+    keep(runs, EXPERIMENT.with_values({"name": "elsewhere", "world.parameters.taste_strength": 0.0}))
+    return folder
+
+
+def of(home: Path, name: str) -> Run:
+    return Runs(home / "runs").open(name)
+
+
+def test_runs_list_names_every_run_and_what_it_asks(home: Path) -> None:
+    said = run(home, "runs", "list")
+    for name in ("older", "newer", "elsewhere"):
+        assert of(home, name).run_id in said.out
+    assert "done" in said.out and "how much of that is personal?" in said.out
+    found = run(home, "runs", "list", "--json").json
+    assert {row["status"] for row in found} == {"done"}
+    assert {row["tasks"] for row in found} == {REPLICATES}
+    assert {row["provenance"] for row in found} == {"built-in world"}
+
+
+def test_without_runs_the_list_says_how_to_begin(tmp_path: Path) -> None:
+    assert "lrerank simulate" in run(tmp_path, "runs", "list").out
+    assert run(tmp_path, "runs", "list", "--json").json == []
+    assert "lrerank simulate" in run(tmp_path, "runs", "show").err
+
+
+def test_a_damaged_run_does_not_hide_the_others(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "runs")
+    whole, broken = runs.create(EXPERIMENT), runs.create(EXPERIMENT.with_values({"name": "broken"}))
+    (broken.folder / "manifest.json").write_text("{")
+    said = run(tmp_path, "runs", "list")
+    assert whole.run_id in said.out and "damaged" in said.out
+    assert "manifest" in said.err
+    assert run(tmp_path, "runs", "delete", "broken", "--yes").out.strip() == f"Deleted {broken.run_id}."
+
+
+def test_show_pairs_arms_with_the_baseline_over_the_measured_window(home: Path) -> None:
+    found = run(home, "runs", "show", "older", "--json").json
+    assert found["question"] == EXPERIMENT.question and found["status"] == "done"
+    [learned] = [row for row in found["comparisons"] if row["arm"] == "learned"]
+    # The oracle: a paired t interval over the replicates' means, impressions 400 to 1000 only.
+    made = rewards(0.1)
+    differences = (made["learned"] - made["static"])[:, 2:].mean(axis=1)
+    half = t.ppf(0.975, REPLICATES - 1) * differences.std(ddof=1) / np.sqrt(REPLICATES)
+    assert (learned["start"], learned["end"]) == (400, 1000)
+    assert learned["difference"]["value"] == pytest.approx(differences.mean(), rel=1e-9)
+    assert learned["difference"]["low"] == pytest.approx(differences.mean() - half, rel=1e-9)
+    assert learned["interval_is"] == "simulation noise"
+    assert found["values"]["static"]["reward"] == pytest.approx(made["static"][:, 2:].mean(), rel=1e-9)
+    assert found["values"]["static"]["candidate_coverage"] == 0.25, "what is not additive is the mean over replicates"
+
+    said = run(home, "runs", "show", "older")
+    assert f"{differences.mean():+.4f}" in said.out
+    assert f"{differences.mean() - half:.4f} to {differences.mean() + half:.4f}" in said.out
+    assert "impressions 400 to 1,000, 5 replicates" in said.out and "built-in world" in said.out
+
+
+def test_show_takes_the_last_run_a_beginning_other_measures_and_breakdowns(home: Path) -> None:
+    assert run(home, "runs", "show", "--json").json["run"] in {
+        of(home, name).run_id for name in ("elsewhere", "newer")
+    } | {of(home, "older").run_id}
+    said = run(home, "runs", "show", "new", "--measure", "reward", "--measure", "candidate_coverage", "--by", "history")
+    assert said.code == 2 and "--by" in said.err, "coverage has no groups"
+    said = run(home, "runs", "show", "new", "--by", "history")
+    assert "Reward (reward per page) by history" in said.out and "0.5000" in said.out
+    said = run(home, "runs", "show", "new", "--measure", "candidate_coverage")
+    assert "Candidate coverage" in said.out and "+0.0000" in said.out
+    said = run(home, "runs", "show", "new", "--measure", "rewrd")
+    assert said.code == 2 and "Did you mean reward?" in said.err
+    assert run(home, "runs", "show", "nothing").code == 2
+
+
+def test_a_run_without_figures_says_how_to_go_on(tmp_path: Path) -> None:
+    made = Runs(tmp_path / "runs").create(EXPERIMENT)
+    said = run(tmp_path, "runs", "show")
+    assert f"lrerank simulate --resume {made.run_id}" in said.out and "interrupted" in said.out
+    assert run(tmp_path, "runs", "show", "--json").json["values"] == {}
+
+
+def test_values_are_sums_of_totals_over_sums_of_weights(home: Path) -> None:
+    figures = of(home, "older").figures()
+    whole = values(figures, (0, 1000)).set_index(["arm", "measure"])["value"]
+    assert whole["static", "reward"] == pytest.approx(rewards(0.1)["static"].mean())
+    groups = values(figures, (400, 1000), "history").set_index(["arm", "group"])
+    assert groups.loc[("learned", "0"), "value"] == 0.5
+    assert np.isnan(groups.loc[("learned", "1"), "value"]), "nobody was in this group"
+
+
+def test_compare_pairs_arms_of_two_runs(home: Path) -> None:
+    found = run(home, "runs", "compare", "older", "newer", "--json").json
+    rows = {row["arm"]: row for row in found["comparisons"]}
+    assert {row["baseline"] for row in rows.values()} == {"older:static"}
+    assert rows["newer:static"]["difference"]["value"] == 0.0, "the same arm in the same world with the same luck"
+    found = run(home, "runs", "compare", "older", "newer", "--baseline", "older:learned", "--json").json
+    [row] = [row for row in found["comparisons"] if row["arm"] == "newer:learned"]
+    assert row["difference"]["value"] == pytest.approx(0.05, rel=1e-9)
+    said = run(home, "runs", "compare", "older", "newer", columns=80)
+    assert "newer:learned" in said.out and "+0.1513" in said.out
+
+
+def test_runs_in_different_worlds_are_not_compared(home: Path) -> None:
+    said = run(home, "runs", "compare", "older", "elsewhere")
+    assert said.code == 2
+    assert said.err.startswith("world.parameters: these runs differ in more than their arms")
+    said = run(home, "runs", "compare", "older", "older")
+    assert said.code == 2 and "named twice" in said.err
+    assert run(home, "runs", "compare", "older").code == 2
+    said = run(home, "runs", "compare", "older", "newer", "--baseline", "older:lerned")
+    assert said.code == 2 and "--baseline" in said.err
+
+
+def test_runs_that_share_no_finished_replicate_are_not_compared(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "runs")
+    keep(runs, EXPERIMENT.with_values({"name": "full"}))
+    runs.create(EXPERIMENT.with_values({"name": "empty"}))
+    said = run(tmp_path, "runs", "compare", "full", "empty")
+    assert said.code == 2 and "share no replicate" in said.err
+
+
+def test_delete_asks_and_takes_one_run_only(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "runs")
+    first, second = keep(runs), keep(runs)
+    variables = {"LRERANK_HOME": str(tmp_path)}
+    refused = CliRunner(env=variables).invoke(app, ["runs", "delete", second.run_id], input="n\n")
+    assert refused.exit_code == 1 and len(runs.ids()) == 2
+    said = run(tmp_path, "runs", "delete", "first", "--yes")
+    assert said.code == 2 and "several runs begin so" in said.err
+    assert run(tmp_path, "runs", "delete", second.run_id, "--yes").code == 0
+    assert runs.ids() == [first.run_id]
+
+
+def test_export_writes_the_spec_the_figures_and_an_arm_as_a_stage(home: Path, tmp_path: Path) -> None:
+    older = of(home, "older")
+    assert run(home, "runs", "export", "older", tmp_path / "spec.toml").code == 0
+    assert Experiment.parse(tomllib.loads((tmp_path / "spec.toml").read_text())) == older.experiment
+    for name, read in (("figures.parquet", pd.read_parquet), ("figures.csv", pd.read_csv)):
+        assert run(home, "runs", "export", "older", tmp_path / name).code == 0
+        found = read(tmp_path / name)
+        assert list(found.columns) == list(COLUMNS) and len(found) == len(older.figures())
+        assert found["total"].tolist() == older.figures()["total"].tolist()
+    out = tmp_path / "stage.json"
+    assert run(home, "runs", "export", "newer", out, "--arm", "learned", "--model-id", "mine").code == 0
+    Pipeline.from_json(out)
+    assert json.loads(out.read_text())[-1]["parameters"]["model_id"] == "mine"
+    for arguments, place in (([tmp_path / "x.xml"], "OUT"), ([out], "--arm"), ([out, "--arm", "static"], "--arm")):
+        said = run(home, "runs", "export", "older", *arguments)
+        assert said.code == 2 and said.err.startswith(place)
+    assert run(home, "runs", "export", "older", tmp_path / "no" / "x.csv").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["simulate", "frst"], "no spec of this name"),
+        (["simulate", "--set", "arms.learned.exploration_rate=2"], "arms.learned.exploration_rate"),
+        (["simulate", "--set", "arms.learned"], "--set"),
+        (["simulate", "--set", "seed=1", "--seed", "2"], "--set seed"),
+        (["simulate", "--impressions", "500"], "measure_from"),
+        (["simulate", "--resume", "older", "--seed", "3"], "--resume"),
+        (["simulate", "first", "--resume", "older"], "--resume"),
+        (["simulate", "--resume", "nobody"], "run"),
+        (["simulate", "--resume", "older", "--replicates", "2"], "replicates"),
+        (["sweep", "first"], "sweep"),
+        (["sweep", "--resume", "older"], "--resume"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_and_leaves_no_run(home: Path, arguments: list[str], place: str) -> None:
+    before = Runs(home / "runs").ids()
+    said = run(home, *arguments)
+    assert said.code == 2 and said.err.startswith(place), said.err
+    assert Runs(home / "runs").ids() == before
