@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from scipy.stats import t
 from typer.testing import CliRunner
 
+from lrerank.cli.experiments import _follow
 from lrerank.cli.main import app
 from lrerank.errors import LrerankError
 from lrerank.experiments.results import Run, Runs
@@ -252,3 +255,31 @@ def test_what_cannot_be_simulated_is_refused_and_leaves_no_run(home: Path, argum
     said = run(home, *arguments)
     assert said.code == 2 and said.err.startswith(place), said.err
     assert Runs(home / "runs").ids() == before
+
+
+def test_a_run_that_is_stopped_closes_its_workers_and_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Runs(tmp_path / "runs").create(EXPERIMENT)
+    seen: list[str] = []
+
+    def stopped() -> Iterator[Any]:
+        try:
+            yield SimpleNamespace(done_tasks=1, tasks=5, impressions=1000, seconds_left=None)
+            seen.append(made.status)
+            yield SimpleNamespace(done_tasks=2, tasks=5, impressions=2000, seconds_left=61.0)
+            raise KeyboardInterrupt
+        finally:
+            seen.append(made.status)
+
+    with pytest.raises(KeyboardInterrupt):
+        _follow(made, stopped, quiet=False)
+    assert seen == ["running", "running"], "the run is given back when its computation has ended, not before"
+    assert made.status == "cancelled"
+    assert f"lrerank simulate --resume {made.run_id}" in capsys.readouterr().err
+    _follow(made, lambda: iter_of(SimpleNamespace(done_tasks=5, tasks=5, impressions=1, seconds_left=0.0)), quiet=True)
+    assert made.status == "done"
+
+
+def iter_of(*snapshots: Any) -> Iterator[Any]:
+    yield from snapshots

@@ -96,7 +96,7 @@ class WorldSpec(Part):
         parameters: fields of `simulators.parameters.WorldParameters` that are set, in drawn worlds as well.
         candidates: most candidates per query.
         filter: the stages that find them; hybrid search by default. They know the query and nothing of the user.
-        queries: how many queries are asked, the most used ones; None for all.
+        queries: how many of the catalog's queries are asked; None for all.
         ensure_judged: candidates hold all judged documents of a query, found or not.
         accuracy: of the static order, 0 to 1; relevance is then assumed although judgments may exist.
     """
