@@ -166,7 +166,13 @@ def draw_preferences(
     liking = np.sqrt(1 - individual_share) * rng.standard_normal((segments, values.shape[1]))[segment]
     liking += np.sqrt(individual_share) * rng.standard_normal((users, values.shape[1]))
 
-    latent = hidden_factors(rng, values, hidden_dimensions, needed=hidden_share > 0)
+    # What is orthogonal to the indicators, as they are and scaled, and to the constant can't be told from the values.
+    scaled = [shown] if (np.square(values).sum(axis=1) > 1).any() else []
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(values)), values, *scaled]))
+    if hidden_share > 0 and len(values) < basis.shape[1] + hidden_dimensions:
+        raise ValueError(f"{len(values)} documents are too few to hide taste from {values.shape[1]} values")
+    latent = rng.standard_normal((len(values), hidden_dimensions))
+    latent -= basis @ (basis.T @ latent)
     affinity = rng.standard_normal((users, hidden_dimensions))
     return Preferences(
         segments=segment,
@@ -189,33 +195,6 @@ def shown_factors(values: NDArray[np.float64]) -> NDArray[np.float64]:
     length = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
     shown = values / np.where(length > 0, length, 1.0)
     return np.asarray(shown - shown.mean(axis=0))
-
-
-def hidden_factors(
-    rng: np.random.Generator, values: NDArray[np.float64], dimensions: int, *, needed: bool = True
-) -> NDArray[np.float64]:
-    """Latent vectors of documents, orthogonal to their values as they are and scaled, and to the constant.
-
-    So nothing of them can be told from the values by a linear function.
-
-    Args:
-        rng: the source of randomness.
-        values: [documents, v] indicators.
-        dimensions: length of the vectors.
-        needed: whether it matters that something is left of them.
-
-    Returns:
-        [documents, dimensions].
-
-    Raises:
-        ValueError: fewer documents than needed to hide anything from the values.
-    """
-    scaled = [shown_factors(values)] if (np.square(values).sum(axis=1) > 1).any() else []
-    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(values)), values, *scaled]))
-    if needed and len(values) < basis.shape[1] + dimensions:
-        raise ValueError(f"{len(values)} documents are too few to hide taste from {values.shape[1]} values")
-    latent = rng.standard_normal((len(values), dimensions))
-    return np.asarray(latent - basis @ (basis.T @ latent))
 
 
 def _scaled(of_users: NDArray[np.float64], of_documents: NDArray[np.float64], variance: float) -> NDArray[np.float64]:

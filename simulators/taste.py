@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.arrivals import DAY, DEVICES, LOCATIONS, Arrivals
+from simulators.document_factors import DocumentFactors
 from simulators.parameters import WorldParameters
-from simulators.preferences import hidden_factors, shown_factors
 
 DAYPARTS = ("night", "morning", "afternoon", "evening")
 """Six hours each, from midnight UTC."""
@@ -33,65 +33,6 @@ def contexts(arrivals: Arrivals) -> NDArray[np.int64]:
     daypart = (hours // 6).astype(np.int64) % 4
     weekpart = ((arrivals.timestamp // DAY).astype(np.int64) + 3) % 7 >= 5  # the epoch began on a Thursday
     return np.ravel_multi_index((arrivals.device, daypart, weekpart.astype(np.int64), arrivals.location), _SIZES)
-
-
-class DocumentFactors:
-    """The documents' side of taste, fixed by the world.
-
-    Attributes:
-        covariance: [v, v] of the shown factors over the documents.
-        hidden_covariance: [h, h] of the hidden ones.
-        mean: [v] of the values, scaled to length 1, over the documents.
-    """
-
-    def __init__(self, rng: np.random.Generator, values: NDArray[np.float64], dimensions: int, *, hide: bool) -> None:
-        """
-        Args:
-            values: [documents, v] indicators of 0 and 1.
-            dimensions: length of the hidden vectors.
-            hide: whether there is a hidden part, which needs more documents than values.
-
-        Raises:
-            ValueError: fewer documents than needed to hide anything from the values.
-        """
-        shown = shown_factors(values)
-        self.covariance = shown.T @ shown / len(shown)
-        counts = values.sum(axis=1).astype(np.int64)
-        scale = 1.0 / np.sqrt(np.maximum(counts, 1))
-        self.mean = np.asarray((values * scale[:, None]).mean(axis=0))
-        self._scale = scale.astype(np.float32)
-        # [power of two, documents] values by number, filled up with `nothing`, whose liking is 0. Documents go last
-        # here and below, since numpy is fast along the last axis if it is long.
-        nothing = values.shape[1]
-        self._values = np.full((_power_of_two(int(counts.max(initial=1))), len(values)), nothing, np.int64)
-        rows, codes = np.nonzero(values)
-        self._values[np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows], rows] = codes
-        latent = hidden_factors(rng, values, dimensions) if hide else np.zeros((len(values), dimensions))
-        self.hidden_covariance = latent.T @ latent / len(latent)
-        self._latent = np.zeros((_power_of_two(dimensions), len(values)), np.float32)
-        self._latent[:dimensions] = latent.T
-
-    def visible(self, likings: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """[m, c] the documents' inner products with likings [m, v + 2], as `with_offset` makes them."""
-        index = self._values.take(rows, axis=1)
-        index += (np.arange(len(rows)) * likings.shape[1])[:, None]
-        liked = _tree_sum(likings.ravel().take(index))
-        return np.asarray(liked * self._scale[rows] - likings[:, -1, None])
-
-    def hidden(self, affinity: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """[m, c] the documents' inner products with affinities [m, h], h filled up to a power of two with zeros."""
-        return _tree_sum(self._latent.take(rows, axis=1) * affinity.T[:, :, None])
-
-    def with_offset(self, likings: NDArray[np.float64]) -> NDArray[np.float32]:
-        """[..., v + 2] likings of values, of nothing (0) and of the mean document."""
-        ends = np.stack([np.zeros(likings.shape[:-1]), likings @ self.mean], axis=-1)
-        return np.concatenate([likings, ends], axis=-1).astype(np.float32)
-
-    def filled(self, affinity: NDArray[np.float64]) -> NDArray[np.float32]:
-        """[..., power of two] affinities with zeros at the end."""
-        wide = np.zeros((*affinity.shape[:-1], len(self._latent)), np.float32)
-        wide[..., : affinity.shape[-1]] = affinity
-        return wide
 
 
 @dataclass(frozen=True)
@@ -271,15 +212,3 @@ def _require_dimensions(left: NDArray[np.float64], whole: NDArray[np.float64]) -
     # Below this share, single floats would miss the stated variances by more than a few thousandths.
     if not (left > 1e-9 * whole).all():
         raise ValueError("values do not vary enough to show steady taste, drift and context's part side by side")
-
-
-def _power_of_two(n: int) -> int:
-    return 1 << max(0, n - 1).bit_length()
-
-
-def _tree_sum(terms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The sum over the first axis, a power of two, in an order that does not depend on the other axes."""
-    while len(terms) > 1:
-        half = len(terms) // 2
-        terms = terms[:half] + terms[half:]
-    return np.asarray(terms[0])

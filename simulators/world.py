@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.document_factors import DocumentFactors
 from simulators.parameters import WorldParameters
-from simulators.taste import DocumentFactors, Likings, draw_likings
+from simulators.taste import Likings, draw_likings
 from simulators.variates import hashes
 
 if TYPE_CHECKING:
