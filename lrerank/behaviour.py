@@ -29,11 +29,13 @@ class _Page:
 
     Attributes:
         user_id: to whom.
+        query: for what.
         mean: the mean click rate when it was shown.
         positions: row → 1-based position, None where it is not known.
     """
 
     user_id: str
+    query: str
     mean: float
     positions: dict[int, int | None] = field(default_factory=dict)
 
@@ -46,6 +48,11 @@ def page_of(interaction: Interaction) -> str:
     if interaction.request_id is not None:
         return repr(("request", interaction.user_id, interaction.request_id))
     return repr(("moment", interaction.user_id, interaction.query, interaction.timestamp))
+
+
+def question(query: str) -> str:
+    """A query as its rates are kept: case and blanks apart, who asks the same asks for the same."""
+    return " ".join(query.casefold().split())
 
 
 class Behaviour:
@@ -70,19 +77,32 @@ class Behaviour:
         # (user, row) → the latest page that showed it: whose a click is that names no request.
         self._latest: dict[tuple[str, int], str] = {}
 
-    def show(self, user_id: str, rows: IntArray, positions: IntArray | None, mean: float | None = None) -> None:
+    def show(
+        self, user_id: str, rows: IntArray, positions: IntArray | None, mean: float | None = None, query: str = ""
+    ) -> None:
         """Documents were shown at 1-based positions (None = unknown, then no click is expected of them).
 
         Args:
             mean: `Engagement.mean_rate` when their page began, where they are more of a page that is known already.
+            query: what they were shown for.
         """
         if positions is None:
             return
-        self.engagement.show(rows, positions, mean)
-        self.profiles.setdefault(user_id, Profile()).impressions += mean is None
+        self.engagement.show(rows, positions, mean, question(query))
+        profile = self.profiles.get(user_id)
+        if profile is None:
+            profile = self.profiles[user_id] = Profile()
+        profile.impressions += mean is None
 
     def engage(
-        self, kind: str, user_id: str, row: int, position: int | None, timestamp: float, request_id: str = ""
+        self,
+        kind: str,
+        user_id: str,
+        row: int,
+        position: int | None,
+        timestamp: float,
+        request_id: str = "",
+        query: str = "",
     ) -> None:
         """A user clicked or bought a document; other kinds of interaction leave no trace here."""
         bought = kind in PURCHASES
@@ -100,7 +120,7 @@ class Behaviour:
             self.engagement.purchase(row)
             profile.purchase()
         else:
-            self.engagement.click(row, position)
+            self.engagement.click(row, position, question(query))
             terms, values = self._classes(np.array([row]), timestamp)
             profile.click(terms[0], values[0])
             np.add.at(self._class_clicks, terms[0], values[0])
@@ -119,12 +139,12 @@ class Behaviour:
         if interaction.interaction_type == "impression":
             self._observe_page(interaction)
         elif (row := catalog.row_of.get(interaction.document_id or "")) is not None:
-            user_id, position = interaction.user_id, None
+            user_id, position, query = interaction.user_id, None, ""
             named = interaction.request_id is not None
             page_id = page_of(interaction) if named else self._latest.get((user_id, row), "")
             if (page := self._pages.get(page_id)) is not None:
-                position = page.positions.get(row)
-            self.engage(interaction.interaction_type, user_id, row, position, interaction.timestamp, page_id)
+                position, query = page.positions.get(row), page.query
+            self.engage(interaction.interaction_type, user_id, row, position, interaction.timestamp, page_id, query)
 
     def _observe_page(self, impression: Interaction) -> None:
         """Documents of a page, all of them or one after the other."""
@@ -132,7 +152,7 @@ class Behaviour:
         page_id = page_of(impression)
         page, mean = self._pages.get(page_id), None
         if page is None:
-            page = self._pages[page_id] = _Page(user_id, self.engagement.mean_rate())
+            page = self._pages[page_id] = _Page(user_id, impression.query, self.engagement.mean_rate())
             if len(self._pages) > _REMEMBERED_PAGES:
                 self._forget_page()
         else:
@@ -148,7 +168,7 @@ class Behaviour:
         self._latest.update(dict.fromkeys(((user_id, row) for row in new), page_id))
         if new:
             positions = None if first is None else np.array(list(new.values()), np.int64)
-            self.show(user_id, np.array(list(new), np.int64), positions, mean)
+            self.show(user_id, np.array(list(new), np.int64), positions, mean, page.query)
 
     def _forget_page(self) -> None:
         page_id, page = self._pages.popitem(last=False)

@@ -3,7 +3,8 @@
 The same counts serve a replayed file and the live loop, so a rate used for a request is what was known then. A
 document shown low on the page is expected to be clicked less; its rate is therefore clicks over *expected* clicks
 (Zhang and Jones, "Comparing click logs and editorial labels for training query rewriting", 2007), with the
-expectation from the click rate of the positions it was shown at, and shrunk towards 1.
+expectation from the click rate of the positions it was shown at, and shrunk towards 1. The rate of a document for one
+query is counted in the same way and shrunk towards what the document is worth for all of them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,48 @@ _PRIOR_RATE = 0.1
 _SHRINKAGE = 2.0
 
 
+CLICK_RATE = "engagement.click_through_rate"
+QUERY_RATE = "engagement.query_click_through_rate"
+
+
+class _OfQuery:
+    """Counts of the documents that were shown for one query.
+
+    Attributes:
+        rows: [d] the documents, ascending.
+        counts: [3, d] impressions, clicks and expected clicks.
+    """
+
+    __slots__ = ("counts", "rows")
+
+    def __init__(self) -> None:
+        self.rows: IntArray = np.zeros(0, np.int64)
+        self.counts: FloatArray = np.zeros((3, 0))
+
+    def at(self, rows: IntArray) -> FloatArray:
+        """[3, n] counts of these documents."""
+        if len(self.rows) == 0:
+            return np.zeros((3, len(rows)))
+        places = np.minimum(self.rows.searchsorted(rows), len(self.rows) - 1)
+        found: FloatArray = self.counts[:, places] * (self.rows[places] == rows)
+        return found
+
+    def add(self, rows: IntArray, impressions: float, clicks: float, expected: FloatArray | float) -> None:
+        """Counts different documents."""
+        new = rows[~np.isin(rows, self.rows)]
+        if len(new):
+            merged = np.union1d(self.rows, new)
+            counts = np.zeros((3, len(merged)))
+            counts[:, merged.searchsorted(self.rows)] = self.counts
+            self.rows, self.counts = merged, counts
+        places = self.rows.searchsorted(rows)
+        self.counts[0, places] += impressions
+        self.counts[1, places] += clicks
+        self.counts[2, places] += expected
+
+
 class Engagement:
-    """Counts over a catalog's documents and over positions.
+    """Counts over a catalog's documents, over queries and over positions.
 
     Attributes:
         impressions, clicks, purchases, expected: [documents]; `expected` is the clicks that documents shown at the
@@ -34,17 +75,19 @@ class Engagement:
         self.expected: FloatArray = np.zeros(documents)
         self._shown_at = np.zeros(POSITIONS)
         self._clicked_at = np.zeros(POSITIONS)
+        self._of_query: dict[str, _OfQuery] = {}
 
     def mean_rate(self) -> float:
         """Clicks per document shown up to now, over all positions; shrunk towards what is usual."""
         shown, clicked = self._shown_at.sum(), self._clicked_at.sum()
         return float((clicked + _PRIOR_IMPRESSIONS * _PRIOR_RATE) / (shown + _PRIOR_IMPRESSIONS))
 
-    def show(self, rows: IntArray, positions: IntArray, mean: float | None = None) -> FloatArray:
+    def show(self, rows: IntArray, positions: IntArray, mean: float | None = None, query: str = "") -> FloatArray:
         """Counts documents shown at 1-based positions; [k] the clicks to expect of them by what was known before.
 
         Args:
             mean: `mean_rate` before the page began, where these documents are not its first; as of now by default.
+            query: what they were shown for; "" where nothing was asked.
         """
         places = np.clip(positions, 1, POSITIONS) - 1
         mean = self.mean_rate() if mean is None else mean
@@ -54,32 +97,48 @@ class Engagement:
         np.add.at(self._shown_at, places, 1.0)
         np.add.at(self.impressions, rows, 1.0)
         np.add.at(self.expected, rows, expected)
+        if query:
+            self._of_query.setdefault(query, _OfQuery()).add(rows, 1.0, 0.0, expected)
         return expected
 
-    def click(self, row: int, position: int | None) -> None:
+    def click(self, row: int, position: int | None, query: str = "") -> None:
         self.clicks[row] += 1.0
+        if query and position is not None:
+            self._of_query.setdefault(query, _OfQuery()).add(np.array([row]), 0.0, 1.0, 0.0)
         if position is not None:
             self._clicked_at[min(max(position, 1), POSITIONS) - 1] += 1.0
 
     def purchase(self, row: int) -> None:
         self.purchases[row] += 1.0
 
-    def features(self, names: tuple[str, ...], rows: IntArray) -> NDArray[np.float32]:
+    def features(self, names: tuple[str, ...], rows: IntArray, query: str = "") -> NDArray[np.float32]:
         """[n, names] the model's view of the rates: logarithm of observed over expected, 0 where nothing is known."""
         views = np.zeros((len(rows), len(names)), np.float32)
         for place, name in enumerate(names):
-            observed, expected = self._observed(name, rows)
+            observed, expected = self._observed(name, rows, query)
             views[:, place] = np.log((observed + _SHRINKAGE) / (expected + _SHRINKAGE))
         return views
 
-    def rate(self, name: str, row: int) -> float | None:
+    def rate(self, name: str, row: int, query: str = "") -> float | None:
         """The rate as people read it; None where a document was never shown (or, for conversion, never clicked)."""
+        if name == QUERY_RATE:
+            of_query = self._of_query.get(query)
+            impressions, clicks, _ = of_query.at(np.array([row]))[:, 0] if of_query is not None else np.zeros(3)
+            return float(clicks / impressions) if impressions else None
         shown = (self.clicks if name.endswith("conversion_rate") else self.impressions)[row]
-        observed = (self.clicks if name.endswith("click_through_rate") else self.purchases)[row]
+        observed = (self.clicks if name == CLICK_RATE else self.purchases)[row]
         return float(observed / shown) if shown else None
 
-    def _observed(self, name: str, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        if name == "engagement.click_through_rate":
+    def _observed(self, name: str, rows: IntArray, query: str) -> tuple[FloatArray, FloatArray]:
+        if name == QUERY_RATE:
+            of_query = self._of_query.get(query)
+            if of_query is None:
+                return np.zeros(len(rows)), np.zeros(len(rows))
+            _, clicks, expected = of_query.at(rows)
+            # Beyond what the document earns with other queries.
+            ratio = (self.clicks[rows] - clicks + _SHRINKAGE) / (self.expected[rows] - expected + _SHRINKAGE)
+            return clicks, expected * ratio
+        if name == CLICK_RATE:
             return self.clicks[rows], self.expected[rows]
         clicks = self.clicks.sum()
         purchases_per_click = self.purchases.sum() / clicks if clicks else 0.0

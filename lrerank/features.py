@@ -30,7 +30,10 @@ from lrerank.data.catalog import BooleanColumn, Catalog, CategoricalColumn, List
 from lrerank.errors import DataError
 from lrerank.types import BoolArray, FieldKind, FloatArray, IntArray
 
-ENGAGEMENT = ("engagement.click_through_rate", "engagement.purchase_rate", "engagement.conversion_rate")
+ENGAGEMENT = (
+    *("engagement.click_through_rate", "engagement.query_click_through_rate"),
+    *("engagement.purchase_rate", "engagement.conversion_rate"),
+)
 CONTEXT = "context."
 MOST_LIST_VALUES = 12
 MOST_WORDS = 8

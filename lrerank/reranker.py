@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrerank.attribution import Contributions
-from lrerank.behaviour import Behaviour
+from lrerank.behaviour import Behaviour, question
 from lrerank.calibration import Link, LinkEstimator
 from lrerank.exploration import Exploration, canonical, draw_slate
 from lrerank.features import CatalogFeatures, context_terms
@@ -64,6 +64,7 @@ class Block:
         vocabulary, places: [U], [n, T] the different terms, and where in them each term is.
         plain: [n, P] values of the request's own features, as at position 1.
         segment: inferred from the profile.
+        query: what was asked.
     """
 
     shared_names: Sequence[str]
@@ -74,6 +75,7 @@ class Block:
     places: IntArray
     plain: Float32Array
     segment: str
+    query: str = ""
 
 
 class Frozen(NamedTuple):
@@ -157,6 +159,7 @@ class LearnedReranker:
         context: Mapping[str, Any],
         timestamp: float,
         keep: IntArray | None = None,
+        query: str = "",
     ) -> Block:
         """A request's candidates as a block, with what is known at this moment.
 
@@ -165,8 +168,9 @@ class LearnedReranker:
             user_id: whose profile; None for nobody's.
             context, timestamp: of the request.
             keep: [k] the candidates wanted, where not all are; incoming score and rank still refer to all n.
+            query: what is asked, for the rates that count by query.
         """
-        return self.stock(self.shelve(rows, scores, timestamp, keep), user_id, context, timestamp)
+        return self.stock(self.shelve(rows, scores, timestamp, keep), user_id, context, timestamp, query)
 
     def shelve(self, rows: IntArray, scores: FloatArray, timestamp: float, keep: IntArray | None = None) -> Shelf:
         """Candidates as they stand at a moment, for `stock`; arguments as for `assemble`."""
@@ -181,7 +185,9 @@ class LearnedReranker:
         place_of[vocabulary] = np.arange(len(vocabulary))
         return Shelf(rows, terms, crossed, vocabulary, place_of[terms], incoming, timestamp)
 
-    def stock(self, shelf: Shelf, user_id: str | None, context: Mapping[str, Any], timestamp: float) -> Block:
+    def stock(
+        self, shelf: Shelf, user_id: str | None, context: Mapping[str, Any], timestamp: float, query: str = ""
+    ) -> Block:
         """Shelved candidates as a block for a user, with what is known of both at this moment."""
         schema = self.features.schema
         shared = context_terms(schema, context, timestamp)
@@ -189,7 +195,7 @@ class LearnedReranker:
         plain = np.zeros((len(shelf.rows), len(self.plain_names)), np.float32)
         end = len(schema.engagement)
         if end:
-            plain[:, :end] = self.behaviour.engagement.features(schema.engagement, shelf.rows)
+            plain[:, :end] = self.behaviour.engagement.features(schema.engagement, shelf.rows, question(query))
         segment = "newcomer"
         if schema.user_side:
             profile = self.behaviour.profiles.get(user_id) if user_id is not None else None
@@ -214,7 +220,7 @@ class LearnedReranker:
         plain[:, self._told :] = 1.0
         names = list(shared)
         values = np.fromiter(shared.values(), np.float32, len(shared))
-        return Block(names, values, shelf.terms, shelf.crossed, shelf.vocabulary, shelf.places, plain, segment)
+        return Block(names, values, shelf.terms, shelf.crossed, shelf.vocabulary, shelf.places, plain, segment, query)
 
     def judge(self, block: Block) -> Judged:
         """Values of a block's documents."""
@@ -264,7 +270,7 @@ class LearnedReranker:
         specs = self.features.schema.specs
         if feature >= len(specs):
             name = self.features.schema.engagement[feature - len(specs)]
-            rate = self.behaviour.engagement.rate(name, row)
+            rate = self.behaviour.engagement.rate(name, row, question(block.query))
             return f"{name.rsplit('.', 1)[-1]}:{'none yet' if rate is None else format(rate, '.3g')}"
         start, spec = int(self.features.starts[feature]), specs[feature]
         # Of a list, the value that lifts most speaks for the field; of a date, its age class.

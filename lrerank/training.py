@@ -201,11 +201,12 @@ class TrainingRun:
                 # What was under way at a checkpoint keeps what the model of that moment said.
                 if one.learn_order >= self.resumed_at and number not in self._frozen:
                     self._frozen[number] = self._freeze(one)
-                self.reranker.behaviour.show(one.user_id, one.rows, one.positions)
+                self.reranker.behaviour.show(one.user_id, one.rows, one.positions, query=one.query)
             elif step == _ENGAGE:
                 moment, kind, slot = one.outcomes[place]
                 position = None if one.positions is None else int(one.positions[slot])
-                self.reranker.behaviour.engage(kind, one.user_id, int(one.rows[slot]), position, moment, one.request_id)
+                row, page = int(one.rows[slot]), one.request_id
+                self.reranker.behaviour.engage(kind, one.user_id, row, position, moment, page, one.query)
             else:
                 learned += 1
                 if learned <= self.resumed_at:
@@ -245,7 +246,7 @@ class TrainingRun:
 
     def _freeze(self, one: ShownList) -> _Frozen:
         rows, scores, keep = self._incoming.with_shown(one.query, one.rows)
-        block = self.reranker.assemble(rows, scores, one.user_id, one.context, one.timestamp, keep)
+        block = self.reranker.assemble(rows, scores, one.user_id, one.context, one.timestamp, keep, one.query)
         values = self.reranker.judge(block).values
         positions = [None] * len(one.rows) if one.positions is None else one.positions.tolist()
         shared, documents = self.reranker.lines(block, range(len(one.rows)), positions)

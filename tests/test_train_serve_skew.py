@@ -79,7 +79,7 @@ def test_a_request_is_encoded_alike_in_training_and_in_serving(kind: str, tmp_pa
         deployment.catch_up(store.log)
         rows, scores, kept = run._incoming.with_shown(one.query, one.rows)
         who = store.log.pseudonym(one.user_id)
-        block = deployment.reranker.assemble(rows, scores, who, one.context, one.timestamp, kept)
+        block = deployment.reranker.assemble(rows, scores, who, one.context, one.timestamp, kept, one.query)
         positions = [None] * len(one.rows) if one.positions is None else one.positions.tolist()
         assert deployment.reranker.lines(block, range(len(one.rows)), positions) == (shared, documents)
     assert len(frozen) == 50

@@ -220,7 +220,7 @@ class _Followed:
         other = copy.copy(self)
         other.arm, other.measures = arm, measures
         other.state, other.history = copy.deepcopy(self.state), self.history.copy()
-        other._pending = deque(self._pending)
+        other._pending = deque(self._pending)  # noqa: SLF001 - of its own kind
         return other
 
     def count(self, users: IntArray, clicks: BoolArray) -> IntArray:

@@ -154,7 +154,10 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
         late = _Deadline(started, parameters.timeout_ms)
         if late():
             return self._time_out(parameters, candidates, deployment, user_id)
-        block = reranker.assemble(candidates.rows, candidates.scores, known, request.context, request.timestamp)
+        query = str(request.inputs.get("query", ""))
+        block = reranker.assemble(
+            candidates.rows, candidates.scores, known, request.context, request.timestamp, query=query
+        )
         block = deployment.restrict(block, parameters.features)
         if opted_out:
             cold = "the user opted out"

@@ -143,13 +143,12 @@ class Learned:
                     self.reranker.links.add(shown.values[shown.order], clicks.astype(np.float64))
                     self._study(shown.values, shown.order, clicks)
             self._teach(frozen, rewards, served.propensities[place, :count])
-            user_id, request_id = _user_id(requests, place), str(requests.impression[place])
-            behaviour.show(user_id, rows, positions)
+            user_id, query = _user_id(requests, place), self._search.texts[requests.query[place]]
+            behaviour.show(user_id, rows, positions, query=query)
             moment = float(requests.timestamp[place])
-            for slot in clicks.nonzero()[0].tolist():
-                behaviour.engage("click", user_id, int(rows[slot]), slot + 1, moment, request_id)
-            for slot in outcomes.purchases[place, :count].nonzero()[0].tolist():
-                behaviour.engage("purchase", user_id, int(rows[slot]), slot + 1, moment, request_id)
+            for kind, happened in (("click", clicks), ("purchase", outcomes.purchases[place, :count])):
+                for slot in happened.nonzero()[0].tolist():
+                    behaviour.engage(kind, user_id, int(rows[slot]), slot + 1, moment, query=query)
 
     def _teach(self, frozen: Frozen, rewards: FloatArray, propensities: FloatArray) -> None:
         spec = self._spec
@@ -180,7 +179,8 @@ class Learned:
     def _block(self, requests: Requests, place: int, shelved: _Shelved) -> Block:
         context = {"device": DEVICES[requests.device[place]], "location": LOCATIONS[requests.location[place]]}
         moment = float(requests.timestamp[place])
-        return self.reranker.stock(shelved.shelf, _user_id(requests, place), context, moment)
+        query = self._search.texts[requests.query[place]]
+        return self.reranker.stock(shelved.shelf, _user_id(requests, place), context, moment, query)
 
     def _shelved(self, requests: Requests, place: int) -> _Shelved:
         """The candidates of a request; kept for the next one that has the same."""
