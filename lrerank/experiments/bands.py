@@ -6,7 +6,7 @@ band contains the whole true curve in 95 % of experiments, so one may read off w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from lrerank.errors import LrerankError
 from lrerank.experiments.compare import Paired, check_level, joined, paired
 from lrerank.experiments.measures_table import MEASURES
-from lrerank.experiments.precision import BothIntervals, Moments, Source, mean_over_worlds, moments
+from lrerank.experiments.precision import BothIntervals, Source, mean_over_worlds, moments
 from lrerank.types import BoolArray, FloatArray, IntArray
 
 Kind = Literal["bin", "running", "cumulative"]
 
 _DRAWS = 4000
 _CELLS = 1_000_000
+_ENOUGH = 60
 _ROUNDING = 1e-12
 _SEED = 20_250_101
 
@@ -132,7 +133,7 @@ def difference_band(
 ) -> Band:
     """The curve of paired differences over time with a band that contains the whole true curve.
 
-    The half width is `critical` standard errors of each bin, see `critical_values`. With one world it is simulation
+    The half width is `critical` standard errors of each bin, see `critical_value`. With one world it is simulation
     noise; with several the wider (on average over bins) of simulation noise and world uncertainty.
 
     Args:
@@ -262,62 +263,97 @@ def indistinguishable(
     return Contenders(rows, level, joined(pairs.note, "" if tested else "one replicate can't tell arms apart"))
 
 
-def critical_values(
-    values: FloatArray, strata: IntArray, maps: Sequence[FloatArray | None], level: float, *, one_sided: bool = False
-) -> FloatArray:
-    """How many standard errors contain all of several means at once, for several families of means: [families].
+def critical_value(values: FloatArray, strata: IntArray, level: float, sums: FloatArray | None = None) -> float:
+    """How many standard errors to either side contain all of several means at once.
 
-    The largest |t| (or t) over the family is simulated for normal units with the correlation that the residuals show,
-    each t with its own estimated variance from as many units as there are. A correlation from few units is poor, so the
-    simulation is done with the estimated one and with one shrunk towards independence by the optimal amount of
-    Schäfer and Strimmer ("A shrinkage approach to large-scale covariance matrix estimation", SAGMB 4, 2005), and the
-    larger value counts; Bonferroni's is the ceiling. The simulation is a numerical integral, so its seed is fixed: the
-    same figures give the same band.
+    The largest |t| is simulated for normal units with the correlation that the residuals show, each t with its own
+    estimated variance from as many units as there are. A correlation from few units is poor, so the simulation is done
+    with the estimated one and with one shrunk towards independence by the optimal amount of Schäfer and Strimmer ("A
+    shrinkage approach to large-scale covariance matrix estimation", SAGMB 4, 2005), and the larger value counts;
+    Bonferroni's is the ceiling. The simulation is a numerical integral, so its seed is fixed: the same figures give the
+    same band.
 
-    Measured (400 experiments each, 4, 5 and 10 units, 10 and 40 bins; independent, autoregressive, exchangeable and
-    heteroscedastic bins; per bin and accumulated): simultaneous coverage 0.92 to 0.99 of nominal 0.95, standard error
-    0.011. Per bin the width is Bonferroni's within 2 %, since with few units the tails of t decide and not the
-    correlation; accumulated curves get bands that are 20 to 60 % narrower. The least covered (0.92 to 0.94) are
-    accumulated curves whose neighbouring bins have correlation -0.49.
+    Measured with 4, 5 and 10 units, 10 and 40 bins (independent, autoregressive, exchangeable and heteroscedastic bins;
+    400 experiments each, standard error 0.011): the estimated correlation alone covers 0.92 to 0.98, the shrunk one
+    0.92 to 0.99. Per bin the width is Bonferroni's within 2 %, since with few units the tails of t decide and not the
+    correlation; accumulated curves get bands that are 10 to 60 % narrower. The least covered (0.92 to 0.95) are
+    accumulated curves whose neighbouring bins have a correlation of -0.49. `benchmarks/coverage.py` measures bands of
+    simulated arms.
 
     Args:
         values: [n, k] of the units.
         strata: [n] 0.., each with at least two units.
-        maps: families of linear combinations of the k columns, each [k, m]; None for the columns themselves.
+        level: of the band.
+        sums: [k, m] the m linear combinations of the columns that are meant; None for the columns themselves.
     """
     from scipy.special import stdtrit
 
-    n, columns = values.shape
-    sizes = np.bincount(strata)
+    largest: tuple[list[FloatArray], list[FloatArray]] = ([], [])
+    for i, units, sizes in _draws(values, strata):
+        t = np.abs(_statistics(units if sums is None else units @ sums.astype(np.float32), sizes))
+        largest[i].append(t.max(axis=1))
+    drawn = max(float(np.quantile(np.concatenate(some), level)) for some in largest)
+    members = values.shape[1] if sums is None else sums.shape[1]
+    df = float(moments(values, strata).df.min())
+    return min(drawn, float(stdtrit(df, 1.0 - (1.0 - level) / 2.0 / members)))
+
+
+def _critical_against(values: FloatArray, strata: IntArray, level: float) -> FloatArray:
+    """[a] how many standard errors the others may be above each arm, all together, if it is the best: one-sided."""
+    from scipy.special import stdtrit
+
+    largest: tuple[list[FloatArray], list[FloatArray]] = ([], [])
+    for i, units, sizes in _draws(values, strata):
+        mean = np.zeros(units.shape[1:], dtype=np.float32)  # [draws, a]
+        covariance = np.zeros((*units.shape[1:], units.shape[2]), dtype=np.float32)  # [draws, a, a]
+        begin = 0
+        for size in sizes:
+            part = units[begin : begin + size]
+            begin += size
+            mean += part.mean(axis=0)
+            residual = np.moveaxis(part - part.mean(axis=0), 0, 2)  # [draws, a, size]
+            covariance += residual @ residual.transpose(0, 2, 1) / np.float32((size - 1) * size)
+        own = np.diagonal(covariance, axis1=1, axis2=2)
+        variance = own[:, :, None] + own[:, None, :] - 2.0 * covariance
+        spread = variance > 1e-6 * own.max()  # rounding of single precision, and the diagonal
+        above = np.divide(
+            mean[:, None, :] - mean[:, :, None],
+            np.sqrt(variance, where=spread, out=variance),
+            where=spread,
+            out=np.zeros_like(variance),
+        )
+        largest[i].append(np.asarray(above.max(axis=2), dtype=np.float64))
+    drawn = np.max([np.quantile(np.concatenate(some), level, axis=0) for some in largest], axis=0)
+    df = float(moments(values, strata).df.min())
+    return np.asarray(np.minimum(drawn, float(stdtrit(df, 1.0 - (1.0 - level) / (values.shape[1] - 1)))))
+
+
+def _draws(values: FloatArray, strata: IntArray) -> Iterator[tuple[int, NDArray[np.float32], list[int]]]:
+    """Blocks of simulated experiments without an effect: (0 estimated or 1 shrunk correlation, units, strata's sizes).
+
+    Units are [n, draws, k], stratum by stratum, in units of the largest standard deviation.
+    """
+    sizes = np.bincount(strata).tolist()
     centred = values - np.stack([values[strata == s].mean(axis=0) for s in range(len(sizes))])[strata]
-    df = n - len(sizes)
+    df = len(values) - len(sizes)
     sd = np.sqrt((centred**2).sum(axis=0) / df)
     standardised = np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0)
     shrunk = _shrinkage(standardised, df)
     # A square root of the estimated correlation with as few rows as its rank; single precision is plenty for a draw.
     root = np.asarray(np.linalg.qr(standardised / np.sqrt(df), mode="r"), dtype=np.float32)
     scales = (sd / max(float(sd.max()), float(np.finfo(np.float64).tiny))).astype(np.float32)
+    if df > _ENOUGH:
+        # From here on t hardly changes, and fewer degrees err on the side of a wider band.
+        sizes = [_ENOUGH + 1]
+    n, columns = sum(sizes), values.shape[1]
     rng = np.random.default_rng(_SEED)
-    largest: dict[tuple[int, int], list[FloatArray]] = {}
-    step = max(1, _CELLS // (n * columns))
+    step = max(1, _CELLS // (max(n, columns) * columns))
     for begin in range(0, _DRAWS, step):
         draws = min(step, _DRAWS - begin)
         alike = rng.standard_normal((n, draws, len(root)), dtype=np.float32) @ root
         apart = rng.standard_normal((n, draws, columns), dtype=np.float32)
-        for i, weight in enumerate((0.0, shrunk)):
-            units = (np.float32(np.sqrt(1.0 - weight)) * alike + np.float32(np.sqrt(weight)) * apart) * scales
-            for j, combination in enumerate(maps):
-                family = units if combination is None else units @ combination.astype(np.float32)
-                t = _statistics(family, sizes)
-                largest.setdefault((i, j), []).append((t if one_sided else np.abs(t)).max(axis=1))
-    tail = (1.0 - level) / (1.0 if one_sided else 2.0)
-    result = np.empty(len(maps))
-    for j, combination in enumerate(maps):
-        members = columns if combination is None else combination.shape[1]
-        drawn = max(float(np.quantile(np.concatenate(largest[i, j]), level)) for i in (0, 1))
-        lowest_df = float(df if len(sizes) == 1 else moments(values, strata).df.min())
-        result[j] = min(drawn, float(stdtrit(lowest_df, 1.0 - tail / members)))
-    return result
+        yield 0, alike * scales, sizes
+        yield 1, (np.float32(np.sqrt(1.0 - shrunk)) * alike + np.float32(np.sqrt(shrunk)) * apart) * scales, sizes
 
 
 def _of_curve(
@@ -325,14 +361,14 @@ def _of_curve(
 ) -> float:
     """The critical value of a curve; accumulated ones are simulated as sums of their bins' increments."""
     if kind == "bin":
-        return float(critical_values(curves[:, used], strata, [None], level)[0])
+        return critical_value(curves[:, used], strata, level)
     if kind == "running":
         # In proportion to a sum of increments: t does not change when all units are scaled alike.
         curves = curves * pairs.weights[:, 1].sum(axis=0).cumsum()
     whole = np.where(np.isfinite(curves), curves, 0.0)
     increments = np.diff(whole, axis=1, prepend=0.0)
     sums = np.triu(np.ones((len(pairs.start), len(pairs.start))))[:, used]
-    return float(critical_values(increments, strata, [sums], level)[0])
+    return critical_value(increments, strata, level, sums)
 
 
 def _curves(pairs: Paired, kind: Kind) -> tuple[FloatArray, FloatArray]:
@@ -357,30 +393,19 @@ def _curves(pairs: Paired, kind: Kind) -> tuple[FloatArray, FloatArray]:
 
 def _worse(values: FloatArray, strata: IntArray, level: float, scale: float) -> BoolArray:
     """[a] whether an arm is shown to be worse than some other one; larger values are better."""
-    arms = values.shape[1]
     # What all arms share in a replicate cancels in their differences, and would hide how they differ from shrinkage.
     values = values - values.mean(axis=1, keepdims=True)
-    against = []
-    for i in range(arms):
-        others = np.delete(np.eye(arms), i, axis=1)
-        others[i] = -1.0
-        against.append(others)
-    critical = critical_values(values, strata, against, level, one_sided=True)
-    worse = np.zeros(arms, dtype=bool)
-    for i, others in enumerate(against):
-        spread = moments(values @ others, strata)
-        varies = np.sqrt(spread.variance) > _ROUNDING * scale
-        worse[i] = (_t(spread)[varies] > critical[i]).any()
+    critical = _critical_against(values, strata, level)
+    worse = np.zeros(values.shape[1], dtype=bool)
+    for i in range(len(worse)):
+        spread = moments(values - values[:, [i]], strata)
+        error = np.sqrt(spread.variance)
+        varies = error > _ROUNDING * scale
+        worse[i] = (spread.mean[varies] > critical[i] * error[varies]).any()
     return worse
 
 
-def _t(spread: Moments) -> FloatArray:
-    return np.divide(
-        spread.mean, np.sqrt(spread.variance), out=np.zeros_like(spread.mean), where=spread.variance > 0
-    )  # fmt: skip
-
-
-def _statistics(units: NDArray[np.float32], sizes: IntArray) -> FloatArray:
+def _statistics(units: NDArray[np.float32], sizes: list[int]) -> FloatArray:
     """[draws, m] t of the mean over strata, from [n, draws, m] units, stratum by stratum; 0 without spread."""
     mean, variance = np.zeros(units.shape[1:]), np.zeros(units.shape[1:])
     begin = 0
