@@ -179,4 +179,5 @@ class _Rhythm:
 
 def _chosen(shares: tuple[float, ...], variates: NDArray[np.float64]) -> NDArray[np.int64]:
     """Indices into the shares, each as often as its share says: [m]."""
-    return np.searchsorted(np.cumsum(shares[:-1]), variates, side="right").astype(np.int64)
+    bounds = np.array(shares[:-1]).cumsum()
+    return bounds.searchsorted(variates, side="right").astype(np.int64)
