@@ -98,7 +98,7 @@ def measured(pages: Pages, edges: list[int]) -> pd.DataFrame:
     return measures.figures(0, 0, "arm")
 
 
-def value(figures: pd.DataFrame, measure: str, by: str = "all", group: str = "all") -> float:
+def value(figures: pd.DataFrame, measure: str, by: str = "all", group: str = "") -> float:
     rows = figures[(figures["measure"] == measure) & (figures["by"] == by) & (figures["group"] == group)]
     return float(rows["total"].sum() / rows["weight"].sum()) if len(rows) else math.nan
 
@@ -148,9 +148,9 @@ def by_definition(pages: Pages, edges: list[int]) -> dict[tuple[int, str, str, s
         history = int(page.history[i])
         spoken = str(history) if history < 5 else "5-9" if history < 10 else "10-19" if history < 20 else "20+"
         true, inferred = SEGMENTS[int(page.segments[i])], served.segments[i]
-        groups = [("all", "all"), ("segment", true), ("inferred", inferred), ("history", spoken)]
+        groups = [("all", ""), ("segment", true), ("inferred", inferred), ("history", spoken)]
         adds = [(name, by, group, pair) for name, pair in found.items() for by, group in groups]
-        adds.append(("latency_ms", "all", "all", (page.milliseconds[i], 1)))
+        adds.append(("latency_ms", "all", "", (page.milliseconds[i], 1)))
         for j in slots:
             click, predicted = bool(page.clicks[i, j]), served.probability[i, j]
             here: dict[str, tuple[float, float]] = {

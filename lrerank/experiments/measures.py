@@ -108,7 +108,7 @@ class Measures:
         """What has been measured so far, a row per measure, time bin and group that has a weight.
 
         Columns: world, replicate, arm, start, end (impressions [start, end)), measure, by ("all", "segment",
-        "inferred", "history", "position"), group ("all" under "all", positions from "1"), total, weight. The value is
+        "inferred", "history", "position"), group ("" under "all", positions from "1"), total, weight. The value is
         total / weight. The bin under way has its full width as start and end; what is not additive has the first
         edge and the impression after the last one measured.
         """
@@ -221,7 +221,7 @@ class Measures:
     def _breakdowns(self) -> Iterator[tuple[str, Sequence[str], FloatArray, dict[str, Recipe]]]:
         """by, names of groups, [groups, bins, columns], recipes."""
         inferred = list(self._inferred)
-        yield "all", ["all"], self._everyone.totals, OF_PAGES
+        yield "all", [""], self._everyone.totals, OF_PAGES
         yield "segment", self._segment_names, self._by_segment.totals, OF_PAGES
         yield "inferred", inferred, self._by_inferred.totals[: len(inferred)], OF_PAGES
         yield "history", HISTORY, self._by_history.totals, OF_PAGES
@@ -236,12 +236,12 @@ class Measures:
             return
         shown, candidates = self._shown_in_window, int(self._candidates[:-1].sum())
         seen = int(np.count_nonzero(shown))
-        yield "latency_p50_ms", "all", "all", self._latency.quantile(0.5)
-        yield "latency_p99_ms", "all", "all", self._latency.quantile(0.99)
-        yield "coverage", "all", "all", seen / len(shown)
-        yield "candidate_coverage", "all", "all", seen / candidates if candidates else np.nan
-        yield "concentration", "all", "all", gini(shown)
-        yield "calibration_error", "all", "all", self._calibration.error()
+        yield "latency_p50_ms", "all", "", self._latency.quantile(0.5)
+        yield "latency_p99_ms", "all", "", self._latency.quantile(0.99)
+        yield "coverage", "all", "", seen / len(shown)
+        yield "candidate_coverage", "all", "", seen / candidates if candidates else np.nan
+        yield "concentration", "all", "", gini(shown)
+        yield "calibration_error", "all", "", self._calibration.error()
         for slot in range(self._slots):
             yield "calibration_error", "position", str(slot + 1), self._calibration.error(slot)
 

@@ -81,6 +81,7 @@ _ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _MOST_SETTINGS = 1000
 _NO_AXES = ("sweep", "name", "question", "baseline")
 _SHIPPED = "specs"
+_DAY = 86_400.0
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
@@ -96,8 +97,9 @@ class WorldSpec(Part):
         parameters: fields of `simulators.parameters.WorldParameters` that are set, in drawn worlds as well.
         candidates: most candidates per query.
         filter: the stages that find them; hybrid search by default. They know the query and nothing of the user.
-        queries: how many of the catalog's queries are asked; None for all.
-        ensure_judged: candidates hold all judged documents of a query, found or not.
+        queries: how many of the catalog's queries are asked, drawn with the seed; None for all.
+        only_judged: where there are judgments, candidates are judged documents only, so that their relevance is known;
+            else those that nobody judged count as irrelevant.
         accuracy: of the static order, 0 to 1; relevance is then assumed although judgments may exist.
     """
 
@@ -108,7 +110,7 @@ class WorldSpec(Part):
     candidates: Annotated[int, Field(ge=2, le=1000)] = 50
     filter: Annotated[tuple[dict[str, Any], ...] | None, BeforeValidator(listed)] = None
     queries: Annotated[int, Field(ge=1)] | None = None
-    ensure_judged: bool = False
+    only_judged: bool = True
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @field_validator("catalog")
@@ -171,12 +173,12 @@ class LogSpec(Part):
 
     Attributes:
         impressions: how many.
-        arm: who showed them: the candidates in the order of the static score, or in any.
+        arm: who showed them: the `static` (lexical) `rerank`, the filter stages' own order, or chance.
         exploration_rate: share of slots drawn uniformly instead.
     """
 
     impressions: Annotated[int, Field(ge=0)] = 2000
-    arm: Literal["static", "uniform"] = "static"
+    arm: Literal["static", "retrieval", "uniform"] = "static"
     exploration_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
@@ -239,6 +241,7 @@ class Experiment(Part):
         bins: points in time for curves.
         batch: impressions between updates.
         reward_wait_time: seconds after an impression until its outcome is learned; purchases that take longer are not.
+            By default a day where purchases count, else 0.
         replicates: of each world: other users, arrivals and luck.
         seed: of the replicates.
         slots: length of the lists.
@@ -382,6 +385,13 @@ class Experiment(Part):
                 remedy = "Use 1 to 40 letters, digits, _ and -"
                 raise refused("this can't name an arm", path=name, value=name, remedy=remedy)
         return arms
+
+    @model_validator(mode="after")
+    def _waits_for_purchases(self) -> Self:
+        if self.reward.purchase > 0 and "reward_wait_time" not in self.model_fields_set:
+            # Not set but known: what is set later (`with_values`) decides anew.
+            object.__setattr__(self, "reward_wait_time", _DAY)
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
