@@ -6,9 +6,7 @@ replicate knows goes to the measures alone.
 
 from __future__ import annotations
 
-import copy
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,13 +15,14 @@ import pandas as pd
 
 from lrerank.experiments.arms.base import Arm, Outcomes, Requests, Served
 from lrerank.experiments.arms.lists import certain
+from lrerank.experiments.followed import Followed
 from lrerank.experiments.measures import Measures
 from lrerank.experiments.measures_page import Page
 from lrerank.experiments.search import ABSENT, Search
-from lrerank.types import BoolArray, FloatArray, IntArray
+from lrerank.types import FloatArray, IntArray
 from simulators.prospects import Prospects
 from simulators.replicate import Replicate, Response
-from simulators.satiation import UserState, rounds
+from simulators.satiation import rounds
 
 REFERENCE = "reference"
 _BLOCK = 200
@@ -75,10 +74,11 @@ class Course:
         """
         self.done, self.total = 0, plan.log + plan.impressions
         self._search, self._replicate, self._plan = search, replicate, plan
-        self._logger = _Followed(logger, None, replicate)
+        self._logger = Followed(logger, None, replicate)
         self._arms = arms
         self._reference = reference
-        self._followed: dict[str, _Followed] = {}
+        self._measured = plan.log
+        self._followed: dict[str, Followed] = {}
         self._segments = [f"segment {number + 1}" for number in range(replicate.world.parameters.segments)]
 
     def advance(self) -> Iterator[int]:
@@ -90,7 +90,10 @@ class Course:
             limit = plan.log if self.done < plan.log else self.total
             # What is the same for all arms is worked out for many requests at once, whatever the batch.
             start, stop = self.done, min(self.done + max(plan.batch, _BLOCK - _BLOCK % plan.batch), limit)
-            requests, prospects = self._arrive(start, stop)
+            requests, prospects = self._block = self._arrive(start, stop)
+            for one in self._followed.values():
+                if one.arm is None:  # it learns nothing: batches make no difference to it
+                    self._show_reference(one, prospects)
             for first in range(0, stop - start, plan.batch):
                 last = min(first + plan.batch, stop - start)
                 batch = requests.part(first, last), prospects.part(first, last)
@@ -98,12 +101,15 @@ class Course:
                     self._show(self._logger, *batch, tuple(self._arms.values()))
                 else:
                     for one in self._followed.values():
-                        self._show(one, *batch, () if one.arm is None else (one.arm,))
+                        if one.arm is not None:
+                            self._show(one, *batch, (one.arm,))
                 self.done = start + last
                 yield self.done
+            self._measure()
 
     def figures(self, world: int, replicate: int) -> pd.DataFrame:
         """What has been measured so far, in the tidy form; impressions count from the end of the log."""
+        self._measure()
         tables = [
             one.measures.figures(world, replicate, name)
             for name, one in self._followed.items()
@@ -137,48 +143,31 @@ class Course:
         facts = (getattr(arrivals, name) for name in arrivals.__slots__)
         return Requests(*facts, rows, scores), self._replicate.prospects(arrivals, rows, self._plan.slots)
 
-    def _show(self, one: _Followed, requests: Requests, prospects: Prospects, learners: tuple[Arm, ...]) -> None:
-        """One batch under one arm: rank, let users act one after the other, measure, learn."""
+    def _show(self, one: Followed, requests: Requests, prospects: Prospects, learners: tuple[Arm, ...]) -> None:
+        """One batch under one arm: rank, let users act one after the other, learn."""
+        assert one.arm is not None  # noqa: S101 - for the type checker
         plan, m = self._plan, len(requests)
         started = time.perf_counter()
-        if one.arm is None:
-            served, happened = self._show_reference(one, prospects)
-            milliseconds = 0.0
-        else:
-            served = one.arm.rank(requests)
-            milliseconds = (time.perf_counter() - started) * 1e3 / m
-            happened = self._replicate.respond(prospects, served.columns, one.state)
-        known = happened.purchases & (happened.purchase_delay <= plan.wait)
-        if one.measures is not None:
-            alpha, worth = happened.attractiveness, plan.click + plan.purchase * prospects.purchase
-            best = self._best_lists(prospects, alpha)
-            page = Page(
-                clicks=happened.clicks,
-                purchases=happened.purchases,
-                reward=plan.click * happened.clicks + plan.purchase * happened.purchases,
-                alpha=_taken(alpha, served.columns),
-                ideal=_largest(alpha, plan.slots),
-                expected=self._expected(alpha, worth, served.columns),
-                greedy_expected=self._expected(alpha, worth, served.greedy),
-                reference=self._expected(alpha, worth, best),
-                segments=self._replicate.segments[requests.user],
-                history=one.count(requests.user, happened.clicks),
-                milliseconds=np.full(m, milliseconds),
-            )
-            one.measures.add(requests, served, page)
-        else:
+        served = one.arm.rank(requests)
+        milliseconds = (time.perf_counter() - started) * 1e3 / m
+        happened = self._replicate.respond(prospects, served.columns, one.state)
+        if one.measures is None:
             one.count(requests.user, happened.clicks)
-        outcomes = Outcomes(happened.clicks, known, plan.click * happened.clicks + plan.purchase * known)
-        one.teach(requests, served, outcomes, learners, plan.wait)
+        else:
+            one.pages.add(served, happened, np.full(m, milliseconds))
+        if learners:
+            known = happened.purchases & (happened.purchase_delay <= plan.wait)
+            outcomes = Outcomes(happened.clicks, known, plan.click * happened.clicks + plan.purchase * known)
+            one.teach(requests, served, outcomes, learners, plan.wait)
 
-    def _show_reference(self, one: _Followed, prospects: Prospects) -> tuple[Served, Response]:
+    def _show_reference(self, one: Followed, prospects: Prospects) -> None:
         """Reference lists, each in the state in which it meets its user."""
         shape = len(prospects), self._plan.slots
         columns = np.full(shape, ABSENT, np.int64)
         happened = Response(
             np.zeros(prospects.rows.shape), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_), np.zeros(shape)
         )
-        for some in rounds(prospects.arrivals.user):
+        for some in rounds(prospects.arrivals.user) if one.state.counts.size else [np.arange(shape[0])]:
             part = prospects.take(some)
             nothing = np.full((len(some), shape[1]), ABSENT, np.int64)
             alpha = self._replicate.respond(part, nothing, one.state).attractiveness
@@ -186,7 +175,47 @@ class Course:
             response = self._replicate.respond(part, columns[some], one.state)
             for name in Response.__slots__:
                 getattr(happened, name)[some] = getattr(response, name)
-        return certain(columns), happened
+        one.pages.add(certain(columns), happened, np.zeros(shape[0]))
+
+    def _measure(self) -> None:
+        """Works out the truth of the pages shown since the last time, all of one block, and counts them."""
+        if self._measured == self.done or not self._followed:
+            return
+        requests, prospects = self._block
+        start = int(requests.impression[0])
+        some = self._measured - start, self.done - start
+        requests, prospects = requests.part(*some), prospects.part(*some)
+        for one in self._followed.values():
+            if one.measures is not None:
+                served, happened, milliseconds = one.pages.take(len(requests))
+                one.measures.add(requests, served, self._page(one, requests, prospects, served, happened, milliseconds))
+        self._measured = self.done
+
+    def _page(
+        self,
+        one: Followed,
+        requests: Requests,
+        prospects: Prospects,
+        served: Served,
+        happened: Response,
+        milliseconds: FloatArray,
+    ) -> Page:
+        """What the world knows of lists and what came of them."""
+        plan, alpha = self._plan, happened.attractiveness
+        worth = plan.click + plan.purchase * prospects.purchase
+        return Page(
+            clicks=happened.clicks,
+            purchases=happened.purchases,
+            reward=plan.click * happened.clicks + plan.purchase * happened.purchases,
+            alpha=_taken(alpha, served.columns),
+            ideal=_largest(alpha, plan.slots),
+            expected=self._expected(alpha, worth, served.columns),
+            greedy_expected=self._expected(alpha, worth, served.greedy),
+            reference=self._expected(alpha, worth, self._best_lists(prospects, alpha)),
+            segments=self._replicate.segments[requests.user],
+            history=one.count(requests.user, happened.clicks),
+            milliseconds=milliseconds,
+        )
 
     def _best_lists(self, prospects: Prospects, alpha: FloatArray) -> IntArray:
         plan = self._plan
@@ -197,50 +226,6 @@ class Course:
     def _expected(self, alpha: FloatArray, worth: FloatArray, columns: IntArray) -> FloatArray:
         model = self._replicate.click_model(self._plan.slots)
         return model.expected_reward(_taken(alpha, columns), _taken(worth, columns))
-
-
-class _Followed:
-    """An arm with its own users: what they were shown has made them who they are.
-
-    Attributes:
-        arm: None for the reference list.
-        measures: None while the log is shown.
-        state: of the users.
-        history: [users] clicks so far.
-    """
-
-    def __init__(self, arm: Arm | None, measures: Measures | None, replicate: Replicate) -> None:
-        self.arm, self.measures = arm, measures
-        self.state: UserState = replicate.state()
-        self.history: IntArray = np.zeros(replicate.world.parameters.users, np.int64)
-        self._pending: deque[tuple[Requests, Served, Outcomes]] = deque()
-
-    def followed_by(self, arm: Arm | None, measures: Measures) -> _Followed:
-        """The same users from here on under another arm; what is not yet learned of the log, it learns later."""
-        other = copy.copy(self)
-        other.arm, other.measures = arm, measures
-        other.state, other.history = copy.deepcopy(self.state), self.history.copy()
-        other._pending = deque(self._pending)  # noqa: SLF001 - of its own kind
-        return other
-
-    def count(self, users: IntArray, clicks: BoolArray) -> IntArray:
-        """[m] interactions of each user before, pages of the same batch included; counts these too."""
-        before = np.empty(len(users), np.int64)
-        for place, (user, own) in enumerate(zip(users.tolist(), clicks.sum(axis=1).tolist(), strict=True)):
-            before[place] = self.history[user]
-            self.history[user] += own
-        return before
-
-    def teach(
-        self, requests: Requests, served: Served, outcomes: Outcomes, learners: tuple[Arm, ...], wait: float
-    ) -> None:
-        """Tells learners of the pages whose time has come."""
-        self._pending.append((requests, served, outcomes))
-        now = float(requests.timestamp[-1])
-        while self._pending and float(self._pending[0][0].timestamp[-1]) + wait <= now:
-            page = self._pending.popleft()
-            for learner in learners:
-                learner.learn(*page)
 
 
 def _taken(values: FloatArray, columns: IntArray) -> FloatArray:
