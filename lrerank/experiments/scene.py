@@ -154,7 +154,7 @@ def build_scene(
     if not kept:
         raise DataError("the stages find nothing for any query", path="stages", remedy="Loosen their conditions")
     if len(kept) < len(found):
-        notes.append(f"{len(found) - len(kept)} queries for which the stages find nothing were left out")
+        notes.append(f"queries for which the stages find nothing were left out: {len(found) - len(kept)}")
         queries, found = queries.iloc[kept], [found[number] for number in kept]
     search = _search(catalog, store, queries, found)
     grades = np.full(search.rows.shape, np.nan)

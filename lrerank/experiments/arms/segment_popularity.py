@@ -16,6 +16,7 @@ GENERALIST = "generalist"
 _FEWEST_CLICKS = 2.0
 _ENTHUSIAST = 0.4
 _USER_TRUST = 1.0
+_ACTIVITY_TRUST = 3.0
 _FIRST_TRUST = 10.0
 
 
@@ -79,9 +80,12 @@ class SegmentPopularity:
         self._make_room(int(users.max(initial=-1)) + 1)
         topics = len(self.search.topic_names)
         clicks, expected = self._clicks[users], self._expected[users]
-        # Of more or fewer clicks than others on everything, nothing follows about topics.
-        activity = (clicks.sum(axis=1) + _USER_TRUST) / (expected.sum(axis=1) + _USER_TRUST)
-        likings = np.log((clicks + _USER_TRUST) / (expected * activity[:, None] + _USER_TRUST))[:, :topics]
+        # Who clicks more or less than others on everything shows it on the other topics. (On all topics together it would
+        # hide a liking, once lists hold little but what is liked.)
+        clicks_elsewhere = clicks.sum(axis=1, keepdims=True) - clicks
+        expected_elsewhere = np.maximum(expected.sum(axis=1, keepdims=True) - expected, 0.0)
+        activity = ratio(clicks_elsewhere, expected_elsewhere, _ACTIVITY_TRUST)
+        likings = np.log(ratio(clicks, expected * activity, _USER_TRUST))[:, :topics]
         if not topics:
             likings = np.full((len(users), 1), -np.inf)
         best = np.argmax(likings, axis=1)
