@@ -171,7 +171,7 @@ class Replicate:
         """
         prospects = self.prospects(arrivals, rows, 1)
         alpha = prospects.fresh.copy()
-        self._tire(alpha, prospects, np.arange(len(rows)), state)
+        self._tire(alpha, prospects, slice(None), state)
         return alpha
 
     def purchase_probability(self, arrivals: Arrivals, rows: NDArray[np.int64]) -> NDArray[np.float64]:  # noqa: ARG002
@@ -206,25 +206,28 @@ class Replicate:
         (m, k), c = columns.shape, prospects.rows.shape[1]
         if k > prospects.examination.shape[1]:
             raise ValueError(f"lists of {k} slots, but luck for {prospects.examination.shape[1]}")
-        shown, place = columns >= 0, columns + (np.arange(m) * c)[:, None]
+        shown, place = columns >= 0, columns if m == 1 else columns + (np.arange(m) * c)[:, None]
         if ((prospects.rows.take(place) < 0) & shown).any():
             raise ValueError("a column without a document is shown")
         model, arrivals = self.click_model(k), prospects.arrivals
         attraction, satisfaction = prospects.attraction.take(place), prospects.satisfaction.take(place)
         alpha, clicks = prospects.fresh.copy(), np.zeros((m, k), np.bool_)
-        for some in rounds(arrivals.user) if state.counts.size else [np.arange(m)]:
+        parts = rounds(arrivals.user) if state.counts.size else []
+        for some in parts if len(parts) > 1 else [slice(None)]:
             self._tire(alpha, prospects, some, state)
             there = shown[some]
             offered = np.where(there, alpha.take(place[some]), 0.0)
             clicked = there & model.draw(offered, prospects.examination[some, :k], attraction[some], satisfaction[some])
             clicks[some] = clicked
-            at, slot = np.nonzero(clicked)
-            at = some[at]
-            state.add(arrivals.user[at], arrivals.timestamp[at], prospects.topics.take(place[at, slot]))
+            at, slot = clicked.nonzero()
+            if len(at):
+                at = np.arange(m)[some][at]
+                state.add(arrivals.user[at], arrivals.timestamp[at], prospects.topics.take(place[at, slot]))
         purchases, delay = np.zeros((m, k), np.bool_), np.full((m, k), np.inf)
-        at, slot = np.nonzero(clicks)
-        there = prospects.buying.take(place[at, slot]) < prospects.purchase.take(place[at, slot])
-        at, slot = at[there], slot[there]
+        at, slot = clicks.nonzero()
+        if len(at):
+            bought = prospects.buying.take(place[at, slot]) < prospects.purchase.take(place[at, slot])
+            at, slot = at[bought], slot[bought]
         if len(at):
             purchases[at, slot] = True
             rows = prospects.rows.take(place[at, slot])
@@ -257,16 +260,17 @@ class Replicate:
         state.add(arrivals.user[at], arrivals.timestamp[at], topics)
 
     def _tire(
-        self, alpha: NDArray[np.float64], prospects: Prospects, some: NDArray[np.int64], state: UserState
+        self, alpha: NDArray[np.float64], prospects: Prospects, some: slice | NDArray[np.int64], state: UserState
     ) -> None:
         """Writes into `alpha` what those of the requests that are in `some` become by satiation."""
         arrivals = prospects.arrivals
-        recent = state.recent(arrivals.user[some], arrivals.timestamp[some], prospects.topics[some])
-        at, column = np.nonzero(recent)
-        if len(at):
-            line = some[at]
-            logits = prospects.logits[line, column] - self.world.parameters.satiation * recent[at, column]
-            alpha[line, column] = prospects.relevance[line, column] * _sigmoid(logits)
+        place, recent = state.remembered(arrivals.user[some], arrivals.timestamp[some], prospects.topics[some])
+        if len(place):
+            if not isinstance(some, slice):
+                line, column = np.divmod(place, alpha.shape[1])
+                place = some[line] * alpha.shape[1] + column
+            logits = prospects.logits.take(place) - self.world.parameters.satiation * recent
+            alpha.ravel()[place] = prospects.relevance.take(place) * _sigmoid(logits)
 
     def _tastes(self, epoch: int) -> Tastes:
         if epoch not in self._epochs:

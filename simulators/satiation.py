@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+_NOWHERE, _NO_CLICKS = np.zeros(0, np.int64), np.zeros(0)
+
 
 class UserState:
     """What has become of every user under one policy: how often each clicked on each topic of late.
@@ -23,9 +25,18 @@ class UserState:
         Args:
             half_life: in the unit of the timestamps, above 0.
         """
-        self.counts = np.zeros((users, topics))
-        self.updated = np.zeros((users, topics))
+        # With a first column for documents on no topic, which stays 0: then topics need not be told apart.
+        self._counts = np.zeros((users, topics + 1))
+        self._updated = np.zeros((users, topics + 1))
         self._half_life = half_life
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        return self._counts[:, 1:]
+
+    @property
+    def updated(self) -> NDArray[np.float64]:
+        return self._updated[:, 1:]
 
     def recent(
         self, users: NDArray[np.int64], timestamps: NDArray[np.float64], topics: NDArray[np.int64]
@@ -40,25 +51,32 @@ class UserState:
             [m, c]; 0 where there is no topic.
         """
         recent = np.zeros(topics.shape)
-        if self.counts.size == 0:
-            return recent
-        # Few documents are on a topic that their user clicked on, so only those are aged.
-        place = users[:, None] * self.counts.shape[1] + topics
-        flat = place.ravel()
-        some = np.flatnonzero((self.counts.take(flat, mode="clip") > 0) & (topics.ravel() >= 0))
-        if len(some):
-            where = flat[some]
-            age = timestamps[some // topics.shape[1]] - self.updated.ravel()[where]
-            recent.ravel()[some] = self.counts.ravel()[where] * np.exp2(-age / self._half_life)
+        places, clicks = self.remembered(users, timestamps, topics)
+        recent.ravel()[places] = clicks
         return recent
+
+    def remembered(
+        self, users: NDArray[np.int64], timestamps: NDArray[np.float64], topics: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """`recent` where it may be above 0: places in [m, c], counted through, and the numbers there."""
+        if not len(self._counts):
+            return _NOWHERE, _NO_CLICKS
+        # Few documents are on a topic that their user clicked on, so only those are aged.
+        place = topics + (users * self._counts.shape[1] + 1)[:, None]
+        some = self._counts.take(place).ravel().nonzero()[0]
+        if not len(some):
+            return some, _NO_CLICKS
+        where = place.ravel()[some]
+        age = timestamps[some // topics.shape[1]] - self._updated.take(where)
+        return some, self._counts.take(where) * np.exp2(-age / self._half_life)
 
     def add(self, users: NDArray[np.int64], timestamps: NDArray[np.float64], topics: NDArray[np.int64]) -> None:
         """Clicks in the order of time, all [clicks]; those on no topic (-1) leave nothing behind."""
         for user, timestamp, topic in zip(users.tolist(), timestamps.tolist(), topics.tolist(), strict=True):
-            if topic >= 0 and self.counts.size:
-                age = timestamp - self.updated[user, topic]
-                self.counts[user, topic] = self.counts[user, topic] * math.exp2(-age / self._half_life) + 1.0
-                self.updated[user, topic] = timestamp
+            if topic >= 0 and len(self._counts):
+                age = timestamp - self._updated[user, topic + 1]
+                kept = self._counts[user, topic + 1] * math.exp2(-age / self._half_life)
+                self._counts[user, topic + 1], self._updated[user, topic + 1] = kept + 1.0, timestamp
 
 
 def rounds(users: NDArray[np.int64]) -> list[NDArray[np.int64]]:
