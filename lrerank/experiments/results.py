@@ -50,6 +50,10 @@ class RunBusyError(LrerankError):
     """Somebody is at work on the run."""
 
 
+class RunCancelledError(LrerankError):
+    """Whoever asked for the figures wants no more of them; those of finished tasks are kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """One run in a table; one that can't be read is listed with its problem."""
@@ -183,7 +187,8 @@ class Run:
     def working(self) -> Iterator[None]:
         """Claims the run while its tasks are computed, and keeps its status: running, then how it ended.
 
-        Left without an error it is done; by Ctrl-C, or a generator that is closed, it is cancelled; else it failed.
+        Left without an error it is done; by Ctrl-C, a generator that is closed or a `RunCancelledError` it is cancelled;
+        else it failed.
 
         Raises:
             RunBusyError: another process is at work on it.
@@ -198,7 +203,7 @@ class Run:
             self._write(status="running", finished=None, problem=None)
             try:
                 yield
-            except (KeyboardInterrupt, GeneratorExit):
+            except (KeyboardInterrupt, GeneratorExit, RunCancelledError):
                 self.finish("cancelled")
                 raise
             except BaseException as error:

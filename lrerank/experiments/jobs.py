@@ -1,0 +1,183 @@
+"""What processes do for a run: build the scene once, then follow replicates.
+
+A job is a value that can be sent to another process. Its steps are told as they happen; what several jobs of a process
+share (the scene, the world of the job before) is kept in that process's memory.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from lrerank.errors import LrerankError
+from lrerank.experiments.building import ArmFailedError, course_of, scene_of, world_of
+from lrerank.experiments.measures_table import MEASURES
+from lrerank.experiments.scene import Scene
+from lrerank.experiments.spec import Experiment
+from lrerank.experiments.tables import Task
+from lrerank.store import Store
+from simulators.world import World
+
+_SECONDS_BETWEEN_SIGNS = 0.2
+_SECONDS_BETWEEN_FIGURES = 0.5
+# Partial figures take at most one part in so many of the time.
+_SHARE_FOR_FIGURES = 30.0
+
+Memory = dict[str, Any]
+
+
+class TaskFailedError(LrerankError):
+    """A replicate that could not be followed to its end."""
+
+
+class Job(Protocol):
+    """Something to do, in this process or another one."""
+
+    def steps(self, memory: Memory) -> Iterator[object]:
+        """Does it, and tells of it now and then: several times a second, so that whoever asked may stop it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A task on its way.
+
+    Attributes:
+        impressions: shown so far, those of the log included.
+        figures: of the time bins that are complete, additive measures of everybody only; None where they are as before.
+    """
+
+    impressions: int
+    figures: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All figures of a task."""
+
+    figures: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class SceneJob:
+    """Builds the scene and leaves it in a file for all processes.
+
+    Attributes:
+        home: of the store.
+        target: the file.
+    """
+
+    experiment: Experiment
+    home: Path
+    target: Path
+
+    def steps(self, memory: Memory) -> Iterator[object]:
+        scene = scene_of(self.experiment, Store(self.home))
+        with self.target.open("wb") as stream:
+            pickle.dump(scene, stream, protocol=5)
+        memory["scene"] = {self.target: scene}
+        yield from ()
+
+
+@dataclass(frozen=True)
+class CourseJob:
+    """Follows some arms through a replicate.
+
+    Attributes:
+        scene: the file.
+        arms: `REFERENCE` may be among them.
+    """
+
+    experiment: Experiment
+    scene: Path
+    task: Task
+    arms: tuple[str, ...]
+
+    def steps(self, memory: Memory) -> Iterator[object]:
+        task = self.task
+        try:
+            yield from self._follow(memory)
+        except ArmFailedError as failed:
+            raise self._failed(failed.__cause__, f"arm {failed.arm!r}", f"arms.{failed.arm}") from failed.__cause__
+        except LrerankError:
+            raise
+        except Exception as error:
+            raise self._failed(error, f"the group {task.group!r} of arms", "") from error
+
+    def _follow(self, memory: Memory) -> Iterator[object]:
+        scene, world = self._surroundings(memory)
+        place = self.task.world, self.task.replicate
+        course = course_of(self.experiment, scene, world, place, self.arms)
+        log = self.experiment.log.impressions
+        edges = iter(self.experiment.edges()[1:])
+        edge = log + next(edges)
+        signed = time.monotonic()
+        figures_from = signed + _SECONDS_BETWEEN_FIGURES
+        for done in course.advance():
+            now = time.monotonic()
+            if done >= edge and now >= figures_from and done < course.total:
+                found = _complete(course.figures(*place), done - log)
+                signed = time.monotonic()
+                figures_from = signed + max(_SECONDS_BETWEEN_FIGURES, _SHARE_FOR_FIGURES * (signed - now))
+                yield Progress(done, found)
+            elif now >= signed + _SECONDS_BETWEEN_SIGNS:
+                signed = now
+                yield Progress(done)
+            while done >= edge:
+                edge = log + next(edges, course.total)
+        yield Finished(course.figures(*place))
+
+    def _surroundings(self, memory: Memory) -> tuple[Scene, World]:
+        scenes: dict[Path, Scene] = memory.setdefault("scene", {})
+        if self.scene not in scenes:
+            scenes.clear()
+            # Our own process wrote it, into a folder that only this user can read.
+            scenes[self.scene] = pickle.loads(self.scene.read_bytes())  # noqa: S301
+        key = self.scene, self.task.world
+        worlds: dict[tuple[Path, int], World] = memory.setdefault("world", {})
+        if key not in worlds:
+            worlds.clear()
+            worlds[key] = world_of(self.experiment, scenes[self.scene], self.task.world)
+        return scenes[self.scene], worlds[key]
+
+    def _failed(self, cause: BaseException | None, what: str, path: str) -> TaskFailedError:
+        if isinstance(cause, LrerankError):
+            said = str(cause).rstrip(".")
+        else:
+            said = f"{type(cause).__name__}: {' '.join(str(cause).split())}".removesuffix(": ")
+        where = f"replicate {self.task.replicate} of world {self.task.world}"
+        return TaskFailedError(f"{what} failed in {where}: {said}", path=path, remedy="What was finished is kept")
+
+
+def overall(figures: pd.DataFrame) -> pd.DataFrame:
+    """The additive measures of everybody: what curves need, and small."""
+    additive = figures["measure"].isin([name for name, measure in MEASURES.items() if measure.additive])
+    return figures[additive & (figures["by"] == "all")]
+
+
+def simple_fields(error: LrerankError) -> Mapping[str, Any]:
+    """What its constructor needs to make it anew in another process."""
+    fields: dict[str, Any] = {"message": error.message, "path": error.path, "remedy": error.remedy}
+    if error.value is not None:
+        fields["value"] = error.value if isinstance(error.value, str | int | float) else _Said(repr(error.value))
+    return fields
+
+
+class _Said(str):
+    """A value as it was written: its own representation."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _complete(figures: pd.DataFrame, impressions: int) -> pd.DataFrame:
+    found = overall(figures)
+    return found[found["end"] <= impressions].reset_index(drop=True)
