@@ -17,7 +17,7 @@ from lrerank.errors import DataError
 from lrerank.features import CONTEXT, CatalogFeatures, FeatureSchema
 from lrerank.interactions import InteractionLog, LogState
 from lrerank.models import ModelRegistry, ModelVersion
-from lrerank.reranker import Block, LearnedReranker
+from lrerank.reranker import RATES, Block, LearnedReranker
 from lrerank.vw import LearnerOptions, VWModel
 
 
@@ -147,6 +147,7 @@ class Deployment:
         plain[: len(rates)] = rates
         end = len(rates) + len(used) * len(reranker.matches)
         plain[len(rates) : end] = np.tile(used, len(reranker.matches))
+        plain[end : end + len(reranker.worths)] = RATES <= listed
         return _Allowed(np.repeat(used, [spec.width for spec in schema.specs]), plain, context, tuple(ignored))
 
 

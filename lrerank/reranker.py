@@ -27,6 +27,9 @@ Int32Array: TypeAlias = NDArray[np.int32]
 Float32Array: TypeAlias = NDArray[np.float32]
 
 INCOMING = ("incoming.score", "incoming.rank")
+WORTHS = ("rates", "rates×score", "rates×rank")
+RATES = {"engagement.click_through_rate", "engagement.query_click_through_rate"}
+_MOST_WORTH = 1.5  # in logarithms: five times, or a fifth of, what is usual
 _REMEMBERED_PAGES = 100_000
 _LAST_POSITION = 30
 _NO_STRENGTH = np.zeros(0, np.float32)
@@ -137,9 +140,12 @@ class LearnedReranker:
             ("match", "match×score") if schema.user_side and schema.incoming else ("match",) * schema.user_side
         )
         matches = [f"{kind}.{spec.key}" for kind in self.matches for spec in schema.specs]
+        # Rates multiply what a document is worth by the incoming score; sums of logarithms can't say that.
+        self.worths = WORTHS if schema.incoming and set(schema.engagement) >= RATES else ()
         self.plain_names = [
             *schema.engagement,
             *matches,
+            *self.worths,
             *(INCOMING if schema.incoming else ()),
             *([_position(1)] if position_feature else ()),
         ]
@@ -164,7 +170,7 @@ class LearnedReranker:
         """A request's candidates as a block, with what is known at this moment.
 
         Args:
-            rows, scores: [n] in incoming order.
+            rows, scores: [n] candidates and their incoming scores.
             user_id: whose profile; None for nobody's.
             context, timestamp: of the request.
             keep: [k] the candidates wanted, where not all are; incoming score and rank still refer to all n.
@@ -174,7 +180,7 @@ class LearnedReranker:
 
     def shelve(self, rows: IntArray, scores: FloatArray, timestamp: float, keep: IntArray | None = None) -> Shelf:
         """Candidates as they stand at a moment, for `stock`; arguments as for `assemble`."""
-        incoming = _incoming(scores)
+        incoming = incoming_features(scores)
         if keep is not None:
             rows, incoming = rows[keep], incoming[keep]
         terms, crossed = self.features.at(rows, timestamp)
@@ -215,6 +221,12 @@ class LearnedReranker:
                 segment = profile.segment(self.behaviour.segment_terms, self.features.names, _NO_STRENGTH)
             shared[f"segment={segment}"] = 1.0
             shared[f"activity={_activity(profile)}"] = 1.0
+        if self.worths:
+            own = [place for place, name in enumerate(schema.engagement) if name in RATES]
+            worth = np.exp(np.clip(plain[:, own].sum(axis=1), -_MOST_WORTH, _MOST_WORTH))
+            end = self._told - len(INCOMING)
+            plain[:, end - 3] = worth
+            plain[:, end - 2 : end] = worth[:, None] * shelf.incoming
         if schema.incoming:
             plain[:, self._told - len(INCOMING) : self._told] = shelf.incoming
         plain[:, self._told :] = 1.0
@@ -257,8 +269,15 @@ class LearnedReranker:
         for _ in self.matches:
             own += scored.plain[:, end : end + fields]
             end += fields
+        rates = scored.plain[:, :engagement].copy()
+        if self.worths:
+            # A product counts to the rates that are in it, in equal parts.
+            share = scored.plain[:, end : end + len(self.worths)].sum(axis=1) / len(RATES)
+            for place, name in enumerate(schema.engagement):
+                rates[:, place] += share * (name in RATES)
+            end += len(self.worths)
         rest = scored.plain[:, end:]
-        raw = np.hstack([own, scored.plain[:, :engagement], rest[:, : len(INCOMING) if schema.incoming else 0]])
+        raw = np.hstack([own, rates, rest[:, : len(INCOMING) if schema.incoming else 0]])
         names = (
             [spec.path for spec in schema.specs] + list(schema.engagement) + list(INCOMING if schema.incoming else ())
         )
@@ -354,13 +373,16 @@ class LearnedReranker:
             self._learned.popitem(last=False)
 
 
-def _incoming(scores: FloatArray) -> Float32Array:
-    """[n, 2] score scaled to 0..1 within the request, and the discount of the rank, 1/log2(1 + rank)."""
+def incoming_features(scores: FloatArray) -> Float32Array:
+    """[n, 2] score scaled to 0..1 within the request, and the discount of the rank by score, 1/log2(1 + rank)."""
     # Halved first: the span of two finite numbers need not be finite.
     halves = scores / 2
     low, high = halves.min(initial=np.inf), halves.max(initial=-np.inf)
     scaled = (halves - low) / (high - low) if high > low else np.zeros(len(scores))
-    return np.column_stack([scaled, 1 / np.log2(np.arange(2, len(scores) + 2))]).astype(np.float32)
+    found = np.empty((len(scores), 2), np.float32)
+    found[:, 0] = scaled
+    found[np.argsort(-halves, kind="stable"), 1] = 1 / np.log2(np.arange(2, len(scores) + 2))
+    return found
 
 
 def _position(position: int) -> str:

@@ -62,6 +62,8 @@ class LearnerOptions:
         power_t: VW's `--power_t`, how fast a weight's own rate falls; 0 keeps it, also for worlds that change.
         bag: bootstrap members; 1 = no bag.
         seed: for the bootstrap.
+        interactions: whether every shared feature is crossed with every crossed document feature (`-q ud`). Some hundred
+            weights per document: they learn what a sum can't say, and until they have, they are noise.
     """
 
     bits: int = 20
@@ -69,6 +71,7 @@ class LearnerOptions:
     power_t: float = 0.0
     bag: int = 1
     seed: int = 0
+    interactions: bool = True
 
     def __post_init__(self) -> None:
         _require(10 <= self.bits <= 28, "options.bits", self.bits, "Use 10 to 28")
@@ -86,7 +89,8 @@ class LearnerOptions:
         policy = ["--cb_adf"] if self.bag == 1 else ["--cb_explore_adf", "--bag", str(self.bag)]
         return [
             *policy,
-            *("--cb_type", "mtr", "-q", SHARED + CROSSED),
+            *("--cb_type", "mtr"),
+            *(("-q", SHARED + CROSSED) if self.interactions else ()),
             *("-b", str(self.bits), "--learning_rate", repr(self.learning_rate), "--power_t", repr(self.power_t)),
             *("--random_seed", str(self.seed), "--quiet"),
         ]
@@ -186,7 +190,8 @@ class VWModel:
         mask, flat, stride = self._mask, self._flat, self._stride
         # Places in the flat memory; the index of a pair is that of its parts, xored.
         singles = (vocabulary & mask) * stride
-        pairs = ((shared_index * _PAIR_PRIME & mask) * stride)[:, None] ^ singles
+        crossing = self.options.interactions
+        pairs = ((shared_index * _PAIR_PRIME & mask) * stride)[:, None] ^ singles if crossing else singles
         constant = (_CONSTANT_INDEX & int(mask)) * int(stride)
         members = self._weights.shape[1]
         values = np.empty((members, len(crossed_value)))
@@ -195,7 +200,9 @@ class VWModel:
         for member in range(members):
             start = np.uint32(member * _SLOTS_PER_WEIGHT)
             # VW predicts a cost; the value is its negative.
-            of_term = -(flat.take(singles + start) + shared_value @ flat.take(pairs + start, mode="clip"))
+            of_term = -flat.take(singles + start)
+            if crossing:
+                of_term -= shared_value @ flat.take(pairs + start, mode="clip")
             own = of_term.take(places) * crossed_value
             of_plain = -flat.take((plain_index & mask) * stride + start)
             of_shared = flat.take((shared_index & mask) * stride + start)

@@ -103,9 +103,10 @@ def test_arrays_that_are_not_finite_are_refused_and_nothing_is_learned() -> None
     assert model.save() == before
 
 
+@pytest.mark.parametrize("interactions", [True, False])
 @pytest.mark.parametrize("power_t", [0.0, 0.5])
-def test_scores_and_contributions_are_vws_own_prediction(power_t: float) -> None:
-    model = _trained(LearnerOptions(bits=18, power_t=power_t))
+def test_scores_and_contributions_are_vws_own_prediction(power_t: float, interactions: bool) -> None:
+    model = _trained(LearnerOptions(bits=18, power_t=power_t, interactions=interactions))
     rng = np.random.default_rng(9)
     for _ in range(20):
         drawn = _draw(rng, 100)

@@ -48,10 +48,11 @@ class LearnerSpec(Part):
         incoming: whether it sees the incoming score and rank.
         context: whether it sees device, location and time.
         bits, learning_rate, power_t: Vowpal Wabbit's.
+        interactions: whether what is known of user and moment is crossed with every document feature.
         bag: bootstrap members; by default 5 where the strategy is `bag`, else 1.
         cold_start: who ranks for strangers.
-        after: whose score and order it sees as incoming: that of the filter stages, or of a static (lexical) `rerank`
-            behind them.
+        after: whose score and order it sees as incoming: that of the filter stages (`retrieval`), of a static lexical
+            `rerank` behind them, or of `popularity`, the arm of that name kept beside it.
         position: how it is kept from taking what is on top for liked: the position as a `feature` while learning
             (constant while ranking), rewards weighted by `examination`, or not at all.
         importance: weights by 1 / `propensity`, or none.
@@ -68,9 +69,10 @@ class LearnerSpec(Part):
     bits: Annotated[int, Field(ge=10, le=28)] = LearnerOptions().bits
     learning_rate: Annotated[float, Field(gt=0, le=100)] = LearnerOptions().learning_rate
     power_t: Annotated[float, Field(ge=0, le=1)] = LearnerOptions().power_t
+    interactions: bool = LearnerOptions().interactions
     bag: Annotated[int, Field(ge=1, le=32)] | None = None
     cold_start: ColdStartSpec = ColdStartSpec()
-    after: Literal["retrieval", "rerank"] = "rerank"
+    after: Literal["retrieval", "rerank", "popularity"] = "rerank"
     position: Literal["feature", "examination", "none"] = "feature"
     importance: Literal["none", "propensity"] = "none"
     clip: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -102,7 +104,7 @@ class LearnerSpec(Part):
     def learner(self, seed: int = 0) -> LearnerOptions:
         """What Vowpal Wabbit is started with."""
         members = self.bag or (_BAG_MEMBERS if self.strategy == "bag" else 1)
-        return LearnerOptions(self.bits, self.learning_rate, self.power_t, members, seed)
+        return LearnerOptions(self.bits, self.learning_rate, self.power_t, members, seed, self.interactions)
 
     def explorer(self) -> Exploration:
         """How its lists are drawn."""

@@ -11,9 +11,11 @@ from lrerank.calibration import Link, LinkEstimator
 from lrerank.examination import ExaminationEstimator, examination_weights, rank_spans
 from lrerank.experiments.arm_specs import LearnerSpec
 from lrerank.experiments.arms.base import Outcomes, Requests, Served
+from lrerank.experiments.arms.lists import shown_rows
+from lrerank.experiments.arms.rates import Rates
 from lrerank.experiments.search import ABSENT, Search
 from lrerank.features import CatalogFeatures, fit_schema
-from lrerank.reranker import Block, Frozen, LearnedReranker, Shelf
+from lrerank.reranker import Block, Frozen, LearnedReranker, Shelf, incoming_features
 from lrerank.types import BoolArray, FloatArray, IntArray
 from lrerank.vw import VWModel
 from simulators.arrivals import DEVICES, LOCATIONS
@@ -31,16 +33,14 @@ class _Shelved:
     """The candidates of a query as the model sees them.
 
     Attributes:
-        rows: [n] as in the requests.
-        order: [n] columns of the requests in the order of the incoming score.
-        scores: [n] incoming scores, descending.
-        shelf: the same for the model.
+        shelf: what does not change.
+        scores: [n] incoming scores.
+        order: [n] places in the order of those.
     """
 
-    rows: IntArray
-    order: IntArray
-    scores: FloatArray
     shelf: Shelf
+    scores: FloatArray
+    order: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Learned:
         self.examination = ExaminationEstimator(slots)
         self._search = search
         self._spec = spec
+        self._rates = Rates(search, slots) if spec.after == "popularity" else None
         self._slots = slots
         self._explorer = spec.explorer()
         self._rng = np.random.default_rng(luck)
@@ -102,21 +103,22 @@ class Learned:
         segments: list[str] = []
         frozen: list[_Shown] = []
         profiles, link = self.reranker.behaviour.profiles, self._current_link()
+        incoming = self._incoming(requests)
         for place in range(m):
-            shelved = self._shelved(requests, place)
+            shelved = self._shelved(requests, place, incoming[place])
             block = self._block(requests, place, shelved)
             segments.append(block.segment)
             known = profiles.get(_user_id(requests, place))
             if threshold and (known is None or known.engaged < threshold):
-                chosen = np.arange(min(k, len(shelved.rows)))
-                columns[place, : len(chosen)] = greedy[place, : len(chosen)] = shelved.order[chosen]
+                chosen = shelved.order[:k]
+                columns[place, : len(chosen)] = greedy[place, : len(chosen)] = chosen
                 values = None
             else:
                 judged = self.reranker.judge(block)
                 slate = self.reranker.draw(judged, shelved.scores, k, self._explorer, self._rng)
                 chosen, shown = slate.order, len(slate.order)
                 best = np.argsort(-judged.values, kind="stable")[:shown]
-                columns[place, :shown], greedy[place, :shown] = shelved.order[chosen], shelved.order[best]
+                columns[place, :shown], greedy[place, :shown] = chosen, best
                 propensities[place, :shown], explored[place, :shown] = slate.propensities, slate.explored
                 values = judged.values
                 probability[place, :shown] = link(values[chosen])
@@ -126,6 +128,9 @@ class Learned:
     def learn(self, requests: Requests, served: Served, outcomes: Outcomes) -> None:
         """Learns pages one after the other, from what was known when each was shown."""
         behaviour = self.reranker.behaviour
+        if self._rates is not None:
+            columns = self._search.columns(requests.query, shown_rows(requests, served))
+            self._rates.add(requests.query, columns, outcomes.clicks.astype(np.float64), outcomes.reward)
         for place in range(len(requests)):
             count = int((served.columns[place] >= 0).sum())
             if count == 0:
@@ -172,9 +177,8 @@ class Learned:
 
     def _freeze_foreign(self, requests: Requests, place: int, columns: IntArray, positions: IntArray) -> Frozen:
         """A page that another policy showed, as this one would have seen it at that moment."""
-        shelved = self._shelved(requests, place)
-        place_of = np.argsort(shelved.order)
-        return self.reranker.freeze(self._block(requests, place, shelved), place_of[columns], positions)
+        shelved = self._shelved(requests, place, self._incoming(requests.part(place, place + 1))[0])
+        return self.reranker.freeze(self._block(requests, place, shelved), columns, positions)
 
     def _block(self, requests: Requests, place: int, shelved: _Shelved) -> Block:
         context = {"device": DEVICES[requests.device[place]], "location": LOCATIONS[requests.location[place]]}
@@ -182,24 +186,30 @@ class Learned:
         query = self._search.texts[requests.query[place]]
         return self.reranker.stock(shelved.shelf, _user_id(requests, place), context, moment, query)
 
-    def _shelved(self, requests: Requests, place: int) -> _Shelved:
-        """The candidates of a request; kept for the next one that has the same."""
+    def _incoming(self, requests: Requests) -> FloatArray:
+        """[m, c] scores of the stage before."""
+        if self._spec.after == "retrieval":
+            return requests.scores
+        columns = self._search.columns(requests.query, requests.rows)
+        if self._rates is not None:
+            return self._rates.values(requests.query, columns)
+        return self._search.lexical[requests.query[:, None], columns]
+
+    def _shelved(self, requests: Requests, place: int, scores: FloatArray) -> _Shelved:
+        """The candidates of a request; what does not change is kept for the next one that has the same."""
         query, rows = int(requests.query[place]), requests.rows[place]
-        count = int((rows >= 0).sum())
-        rows = rows[:count]
+        rows = rows[: int((rows >= 0).sum())]
+        scores = scores[: len(rows)]
         known = self._shelves.get(query)
-        if known is not None and np.array_equal(known.rows, rows):
+        if known is None or not np.array_equal(known.shelf.rows, rows):
+            if len(self._shelves) >= _MOST_SHELVES:
+                del self._shelves[next(iter(self._shelves))]
+            shelf = self.reranker.shelve(rows.copy(), scores, float(requests.timestamp[place]))
+        elif np.array_equal(known.scores, scores):
             return known
-        scores = requests.scores[place, :count]
-        if self._spec.after == "rerank":
-            at = self._search.columns(requests.query[place : place + 1], rows[None, :])[0]
-            scores = self._search.lexical[query, at]
-        order = np.argsort(-scores, kind="stable")
-        scores = scores[order]
-        shelf = self.reranker.shelve(rows[order], scores, float(requests.timestamp[place]))
-        if len(self._shelves) >= _MOST_SHELVES:
-            del self._shelves[next(iter(self._shelves))]
-        known = self._shelves[query] = _Shelved(rows.copy(), order, scores, shelf)
+        else:
+            shelf = replace(known.shelf, incoming=incoming_features(scores))
+        known = self._shelves[query] = _Shelved(shelf, scores.copy(), np.argsort(-scores, kind="stable"))
         return known
 
     def _current_link(self) -> Link:
