@@ -147,7 +147,7 @@ class Deployment:
         plain[: len(rates)] = rates
         end = len(rates) + len(used) * len(reranker.matches)
         plain[len(rates) : end] = np.tile(used, len(reranker.matches))
-        plain[end : end + len(reranker.worths)] = RATES <= listed
+        plain[end : end + len(reranker.worths)] = listed >= RATES
         return _Allowed(np.repeat(used, [spec.width for spec in schema.specs]), plain, context, tuple(ignored))
 
 
