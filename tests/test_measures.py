@@ -71,6 +71,7 @@ def drawn(n: int, seed: int, first: int = 0) -> Pages:
         segments=rng.integers(0, 2, n),
         history=rng.integers(0, 30, n),
         milliseconds=rng.lognormal(0, 1, n),
+        fallback=rng.random(n) if seed % 2 else None,
     )
     return requests, served, page
 
@@ -144,6 +145,7 @@ def by_definition(pages: Pages, edges: list[int]) -> dict[tuple[int, str, str, s
             "categories": (len(set(known)), bool(known)),
             "novelty": (sum(surprise) / len(slots) if slots else 0.0, bool(slots)),
             "calibration_bias": (sum(off), len(off)),
+            "fallback_reward": (0.0, 0) if page.fallback is None else (page.fallback[i], 1),
         }
         history = int(page.history[i])
         spoken = str(history) if history < 5 else "5-9" if history < 10 else "10-19" if history < 20 else "20+"
@@ -408,6 +410,8 @@ def test_quantiles_of_latency_are_within_one_percent() -> None:
     [
         ({"alpha": np.full((5, SLOTS), 2.0)}, "better than the ideal"),
         ({"expected": np.array([0.0, 1.0, np.nan, 0.0, 0.0])}, "expected must be finite"),
+        ({"fallback": np.array([0.0, 1.0, np.nan, 0.0, 0.0])}, "fallback must be finite"),
+        ({"fallback": np.ones(1)}, "fallback has shape"),
         ({"alpha": np.full((5, SLOTS), np.nan)}, "alpha and propensities must be finite"),
         ({"reward": np.ones(SLOTS)}, "reward has shape"),
         ({"history": np.array([3])}, "history has shape"),

@@ -76,7 +76,7 @@ class Pages:
         """The first pages, at most as many as there are; they are gone afterwards.
 
         Raises:
-            ValueError: an arm gave inferred segments for some of its pages only.
+            ValueError: an arm gave inferred segments, or fallback lists, for some of its pages only.
         """
         served, happened, milliseconds = zip(*self._parts, strict=True)
         whole = _joined_lists(served), _joined_responses(happened), np.concatenate(milliseconds)
@@ -98,11 +98,15 @@ def _joined_lists(parts: Sequence[Served]) -> Served:
         segments = [segment for part in parts for segment in part.segments or ()]
         if len(segments) != sum(len(part.columns) for part in parts):
             raise ValueError("an arm infers segments for all of its pages or for none")
+    fallbacks = [part.fallback for part in parts if part.fallback is not None]
+    if len(fallbacks) not in (0, len(parts)):
+        raise ValueError("an arm has a fallback for all of its pages or for none")
     columns, propensities, explored, greedy = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("columns", "propensities", "explored", "greedy")
     )
-    return Served(columns, propensities, explored, greedy, probability, segments)
+    fallback = np.concatenate(fallbacks) if fallbacks else None
+    return Served(columns, propensities, explored, greedy, probability, segments, fallback=fallback)
 
 
 def _joined_responses(parts: Sequence[Response]) -> Response:
@@ -119,6 +123,7 @@ def _lists(served: Served, some: slice) -> Served:
         served.greedy[some],
         probability,
         segments,
+        fallback=None if served.fallback is None else served.fallback[some],
     )
 
 

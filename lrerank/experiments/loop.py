@@ -215,6 +215,7 @@ class Course:
             segments=self._replicate.segments[requests.user],
             history=one.count(requests.user, happened.clicks),
             milliseconds=milliseconds,
+            fallback=None if served.fallback is None else self._expected(alpha, worth, served.fallback),
         )
 
     def _best_lists(self, prospects: Prospects, alpha: FloatArray) -> IntArray:

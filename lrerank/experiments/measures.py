@@ -171,6 +171,10 @@ class Measures:
             if values.shape != wide:
                 raise ValueError(f"{name} has shape {values.shape}, not {wide}")
         of_pages: Block = {name: getattr(page, name) for name in PAGE_FIELDS}
+        if page.fallback is None:
+            of_pages["fallback"] = np.full(narrow, np.nan)
+        elif not np.isfinite(page.fallback).all():
+            raise ValueError("page.fallback must be finite")
         of_pages["impression"] = requests.impression
         of_pages["inferred"] = self._inferred_codes(m, served.segments)
         for name, values in of_pages.items():

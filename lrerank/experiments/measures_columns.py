@@ -43,6 +43,8 @@ PER_PAGE = (
     "novelty",
     "filled_pages",
     "milliseconds",
+    "fallback",
+    "fallback_pages",
 )
 # Measure -> what its total adds, what it subtracts, what its weight counts.
 OF_PAGES: dict[str, Recipe] = {
@@ -55,6 +57,7 @@ OF_PAGES: dict[str, Recipe] = {
     "ndcg": ("ndcg", None, "ndcg_pages"),
     "expected_reward": ("expected", None, "pages"),
     "reference_reward": ("reference", None, "pages"),
+    "fallback_reward": ("fallback", None, "fallback_pages"),
     "regret": ("reference", "expected", "pages"),
     "price": ("greedy", "expected", "pages"),
     "explored_slots": ("explored", None, "shown"),
@@ -105,6 +108,7 @@ def page_columns(block: Block, slots: FloatArray, information: FloatArray, categ
         raise ValueError(
             "a list is better than the ideal one: alpha and ideal are not of the same candidates and state"
         )
+    has_fallback = np.isfinite(block["fallback"])
     pairs, different, distinct = category_spread(categories[np.where(shown, block["rows"], -1)])
     own = {
         "pages": 1.0,
@@ -123,6 +127,8 @@ def page_columns(block: Block, slots: FloatArray, information: FloatArray, categ
         "novelty": _ratio(information.sum(axis=1), filled),
         "filled_pages": filled > 0,
         "milliseconds": block["milliseconds"],
+        "fallback": np.where(has_fallback, block["fallback"], 0.0),
+        "fallback_pages": has_fallback,
     }
     pages = np.empty((len(PER_PAGE), len(shown)))
     # Sums of what is on the grid, so that positions add up to pages.

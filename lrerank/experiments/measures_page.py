@@ -30,6 +30,7 @@ class Page:
         segments: [m] code of the user's true segment.
         history: [m] number of the user's interactions in this arm before this page.
         milliseconds: [m] time it took to rank the page; of a batch, the batch's time divided by m.
+        fallback: [m] exact expected reward of the list that the arm's fallback would have shown; None without one.
     """
 
     clicks: BoolArray
@@ -43,6 +44,7 @@ class Page:
     segments: IntArray
     history: IntArray
     milliseconds: FloatArray
+    fallback: FloatArray | None = None
 
 
 SLOT_FIELDS = ("clicks", "purchases", "reward", "alpha", "ideal")

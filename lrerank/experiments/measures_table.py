@@ -81,6 +81,13 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
             None,
             "Exact expected reward of the reference list, in this arm's own user state.",
         ),
+        "fallback_reward": Measure(
+            "Fallback reward",
+            "reward per page",
+            None,
+            "Exact expected reward of the list that the arm's fallback would have shown to the same user for the same "
+            "request, whoever ranked it. Arms without a fallback have none.",
+        ),
         "regret": Measure(
             "Regret",
             "reward per page",

@@ -55,6 +55,7 @@ class Served:
         probability: [m, k] predicted probability of engagement, where the arm predicts one.
         segments: [m] segment inferred from the user's past, where the arm infers one.
         frozen: [m] whatever the arm wants back when the outcomes are known.
+        fallback: [m, k] the columns that the arm's fallback would show for the same requests, where it has one.
     """
 
     columns: IntArray
@@ -64,6 +65,7 @@ class Served:
     probability: FloatArray | None = None
     segments: list[str] | None = None
     frozen: list[Any] | None = None
+    fallback: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

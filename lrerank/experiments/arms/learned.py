@@ -97,7 +97,7 @@ class Learned:
         """Draws lists; strangers get the fallback's."""
         m, k, threshold = len(requests), self._slots, self._spec.cold_start_after
         columns = np.full((m, k), ABSENT, np.int64)
-        greedy = columns.copy()
+        greedy, fallback = columns.copy(), columns.copy()
         propensities, probability = np.ones((m, k)), np.full((m, k), np.nan)
         explored = np.zeros((m, k), np.bool_)
         segments: list[str] = []
@@ -108,9 +108,11 @@ class Learned:
             shelved = self._shelved(requests, place, incoming[place])
             block = self._block(requests, place, shelved)
             segments.append(block.segment)
+            cold = shelved.order[:k]
+            fallback[place, : len(cold)] = cold
             known = profiles.get(_user_id(requests, place))
             if threshold and (known is None or known.engaged < threshold):
-                chosen = shelved.order[:k]
+                chosen = cold
                 columns[place, : len(chosen)] = greedy[place, : len(chosen)] = chosen
                 values = None
             else:
@@ -123,7 +125,7 @@ class Learned:
                 values = judged.values
                 probability[place, :shown] = link(values[chosen])
             frozen.append(_Shown(self.reranker.freeze(block, chosen, np.arange(1, len(chosen) + 1)), values, chosen))
-        return Served(columns, propensities, explored, greedy, probability, segments, frozen)
+        return Served(columns, propensities, explored, greedy, probability, segments, frozen, fallback)
 
     def learn(self, requests: Requests, served: Served, outcomes: Outcomes) -> None:
         """Learns pages one after the other, from what was known when each was shown."""
