@@ -140,8 +140,8 @@ class Course:
             there = np.take_along_axis(there, order, axis=1)
             rows = np.where(there, np.take_along_axis(rows, order, axis=1), ABSENT)
             scores = np.where(there, np.take_along_axis(scores, order, axis=1), 0.0)
-        facts = (getattr(arrivals, name) for name in arrivals.__slots__)
-        return Requests(*facts, rows, scores), self._replicate.prospects(arrivals, rows, self._plan.slots)
+        facts = {name: getattr(arrivals, name) for name in arrivals.__slots__}
+        return Requests(**facts, rows=rows, scores=scores), self._replicate.prospects(arrivals, rows, self._plan.slots)
 
     def _show(self, one: Followed, requests: Requests, prospects: Prospects, learners: tuple[Arm, ...]) -> None:
         """One batch under one arm: rank, let users act one after the other, learn."""
