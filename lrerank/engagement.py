@@ -48,16 +48,22 @@ class _OfQuery:
 
     def add(self, rows: IntArray, impressions: float, clicks: float, expected: FloatArray | float) -> None:
         """Counts different documents."""
-        new = rows[~np.isin(rows, self.rows)]
-        if len(new):
-            merged = np.union1d(self.rows, new)
+        places = self._places(rows)
+        if places is None:
+            merged = np.union1d(self.rows, rows)
             counts = np.zeros((3, len(merged)))
             counts[:, merged.searchsorted(self.rows)] = self.counts
             self.rows, self.counts = merged, counts
-        places = self.rows.searchsorted(rows)
+            places = merged.searchsorted(rows)
         self.counts[0, places] += impressions
         self.counts[1, places] += clicks
         self.counts[2, places] += expected
+
+    def _places(self, rows: IntArray) -> IntArray | None:
+        """[k] places of documents, None where one is new."""
+        places = self.rows.searchsorted(rows)
+        known = len(self.rows) > 0 and bool((self.rows.take(places, mode="clip") == rows).all())
+        return places if known else None
 
 
 class Engagement:
@@ -113,11 +119,11 @@ class Engagement:
 
     def features(self, names: tuple[str, ...], rows: IntArray, query: str = "") -> NDArray[np.float32]:
         """[n, names] the model's view of the rates: logarithm of observed over expected, 0 where nothing is known."""
-        views = np.zeros((len(rows), len(names)), np.float32)
+        counts = np.empty((2, len(names), len(rows)))
         for place, name in enumerate(names):
-            observed, expected = self._observed(name, rows, query)
-            views[:, place] = np.log((observed + _SHRINKAGE) / (expected + _SHRINKAGE))
-        return views
+            counts[:, place] = self._observed(name, rows, query)
+        counts += _SHRINKAGE
+        return np.log(counts[0] / counts[1]).T.astype(np.float32)
 
     def rate(self, name: str, row: int, query: str = "") -> float | None:
         """The rate as people read it; None where a document was never shown (or, for conversion, never clicked)."""

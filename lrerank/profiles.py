@@ -50,12 +50,14 @@ class Profile:
         wanted, amounts = terms[used], values[used].astype(np.float64)
         order = np.argsort(wanted)
         wanted, amounts = wanted[order], amounts[order]
-        new = ~np.isin(wanted, self.terms)
-        if new.any():
-            places = np.searchsorted(self.terms, wanted[new])
-            self.clicks = np.insert(self.clicks, places, 0.0)
-            self.terms = np.insert(self.terms, places, wanted[new])
-        self.clicks[np.searchsorted(self.terms, wanted)] += amounts
+        places = self.terms.searchsorted(wanted)
+        if len(self.terms) == 0 or (self.terms.take(places, mode="clip") != wanted).any():
+            merged = np.union1d(self.terms, wanted)
+            clicks = np.zeros(len(merged))
+            clicks[merged.searchsorted(self.terms)] = self.clicks
+            self.terms, self.clicks = merged, clicks
+            places = merged.searchsorted(wanted)
+        self.clicks[places] += amounts
 
     def purchase(self) -> None:
         self.engaged += 1

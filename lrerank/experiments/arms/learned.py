@@ -24,6 +24,7 @@ _MOST_SHELVES = 4000
 # Values keep growing while a model learns: old pairs of value and outcome say little of today's values.
 _CALIBRATED_OVER = 10_000
 _LINK_GROWTH = 1.05
+_PAGES_AT_ONCE = 50
 _CURVE_EVERY = 500
 _LEAST_EXAMINATION = 0.05
 
@@ -91,6 +92,7 @@ class Learned:
         self._rng = np.random.default_rng(luck)
         self._shelves: dict[int, _Shelved] = {}
         self._link: tuple[float, Link] = (-1.0, self.reranker.links.link())
+        self._uncalibrated: list[tuple[FloatArray, BoolArray]] = []
         self._theta = self.examination.curve(monotone=True).theta
 
     def rank(self, requests: Requests) -> Served:
@@ -147,7 +149,7 @@ class Learned:
             else:
                 frozen = shown.frozen
                 if shown.values is not None:
-                    self.reranker.links.add(shown.values[shown.order], clicks.astype(np.float64))
+                    self._uncalibrated.append((shown.values[shown.order], clicks))
                     self._study(shown.values, shown.order, clicks)
             self._teach(frozen, rewards, served.propensities[place, :count])
             user_id, query = _user_id(requests, place), self._search.texts[requests.query[place]]
@@ -216,6 +218,10 @@ class Learned:
 
     def _current_link(self) -> Link:
         """The calibration, fitted again when there is a twentieth more to fit it to."""
+        if len(self._uncalibrated) >= _PAGES_AT_ONCE:
+            values, clicks = (np.concatenate(part) for part in zip(*self._uncalibrated, strict=True))
+            self.reranker.links.add(values, clicks)
+            self._uncalibrated.clear()
         seen = self.reranker.links.seen
         if seen > self._link[0] * _LINK_GROWTH:
             self._link = float(seen), self.reranker.links.link()
