@@ -132,6 +132,7 @@ class _Going:
 
     def follow(self, store: Store, workers: int) -> Iterator[Snapshot]:
         if self.todo:
+            yield self._snapshot()
             with ExitStack() as stack:
                 executor: Executor
                 if workers:

@@ -116,6 +116,7 @@ def verdict(figures: pd.DataFrame, experiment: Experiment, *, level: float = LEV
     sentences = [
         _lead(experiment, difference, clear=clear, choice=len(others), level=level),
         _others(leader, rivals, arms, baseline, clear=clear),
+        _learned(found, experiment, leader, allowing),
         "" if since is None or not clear else f"Over all searches so far, that lead is clear from {since:,} on.",
         _need(needed, "worlds" if by_worlds else "replicates", experiment),
     ]
@@ -200,6 +201,23 @@ def _others(leader: str, rivals: Sequence[str], arms: Sequence[str], baseline: s
     if clear and leader != baseline and len(arms) > 2:
         return "It leads all other arms."
     return ""
+
+
+def _learned(figures: pd.DataFrame, experiment: Experiment, leader: str, level: float) -> str:
+    """How the first learned arm does, which most questions are about, where it does not lead."""
+    names = [arm for arm, spec in experiment.arms.items() if spec.kind == "learned" and arm != experiment.baseline]
+    if not names or names[0] == leader or leader == experiment.baseline:
+        return ""
+    start, end = experiment.window
+    found = compare(figures, names[0], experiment.baseline, _MEASURE, start=start, end=end, level=level)
+    low, value, high = found.headline.low, found.headline.value, found.headline.high
+    if low is None or high is None:
+        return f"{found.arm} has {_number(value)} against {found.baseline}."
+    between = f"{_number(value)} ({_number(low)} to {_number(high)})"
+    if low <= 0 <= high:
+        return f"{found.arm} and {found.baseline} can't be told apart: {between}."
+    verb = "leads" if value > 0 else "is behind"
+    return f"{found.arm} {verb} {found.baseline} by {between}."
 
 
 def _need(needed: Needed | None, units: str, experiment: Experiment) -> str:
