@@ -71,7 +71,12 @@ class Rate:
 def reference(batch: int, impressions: int, arm: str = "learned") -> Experiment:
     """The reference work as an experiment with one arm."""
     arms: dict[str, dict[str, object]] = {
-        "learned": {"kind": "learned", "features": list(FEATURES), "cold_start": {"threshold": 0}},
+        "learned": {
+            "kind": "learned",
+            "features": list(FEATURES),
+            "interactions": "all",
+            "cold_start": {"threshold": 0},
+        },
         "static": {"kind": "retrieval"},
     }
     return Experiment.model_validate(
@@ -125,7 +130,9 @@ def requests_of(scene: Scene, course: Course, reranker: LearnedReranker, start: 
         block = reranker.stock(shelf, f"u{arrivals.user[place]}", context, moment, text)
         shared = reranker.model.indices(SHARED, block.shared_names), block.shared_values
         terms = reranker.index_of_term[block.vocabulary]
-        found.scoring.append((shared, terms, (block.places, block.crossed), (reranker._plain_index, block.plain)))
+        crossed = reranker.features.crossed[block.vocabulary].nonzero()[0]
+        plain = reranker._plain_index, block.plain
+        found.scoring.append((shared, terms, crossed, (block.places, block.values), plain))
         best = np.argsort(-reranker.judge(block).values, kind="stable")[:SLOTS]
         found.learning.append((*reranker.freeze(block, best, np.arange(1, SLOTS + 1)), rewards))
         line, documents = reranker.lines(block, range(CANDIDATES), [1] * CANDIDATES)
@@ -136,10 +143,10 @@ def requests_of(scene: Scene, course: Course, reranker: LearnedReranker, start: 
             names = reranker.features.names
             each = [
                 {names[term]: value for term, value in zip(terms, values, strict=True) if value != 0.0}
-                for terms, values in zip(block.terms.tolist(), block.crossed.tolist(), strict=True)
+                for terms, values in zip(block.terms.tolist(), block.values.tolist(), strict=True)
             ]
             found.dictionaries.append((user, each))
-        counts.append([len(block.shared_names), (block.crossed != 0).sum(1).mean(), (block.plain != 0).sum(1).mean()])
+        counts.append([len(block.shared_names), (block.values != 0).sum(1).mean(), (block.plain != 0).sum(1).mean()])
     return Requests(found.scoring, found.learning, found.texts, found.dictionaries, *np.mean(counts, axis=0).tolist())
 
 

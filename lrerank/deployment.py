@@ -71,7 +71,7 @@ def revive(version: ModelVersion, catalog: Catalog) -> LearnedReranker:
 class _Allowed:
     """What a pipeline's feature list leaves of a model's features."""
 
-    crossed: NDArray[np.float32]  # [T] 1 or 0
+    values: NDArray[np.float32]  # [T] 1 or 0
     plain: NDArray[np.float32]  # [P] 1 or 0
     context: frozenset[str] | None  # None = all
     ignored: tuple[str, ...]
@@ -112,7 +112,7 @@ class Deployment:
             block,
             shared_names=[block.shared_names[place] for place in kept],
             shared_values=block.shared_values[kept],
-            crossed=block.crossed * allowed.crossed,
+            values=block.values * allowed.values,
             plain=block.plain * allowed.plain,
         )
 

@@ -123,7 +123,8 @@ class Engagement:
         for place, name in enumerate(names):
             counts[:, place] = self._observed(name, rows, query)
         counts += _SHRINKAGE
-        return np.log(counts[0] / counts[1]).T.astype(np.float32)
+        views: NDArray[np.float32] = np.log(counts[0] / counts[1]).T.astype(np.float32)
+        return views
 
     def rate(self, name: str, row: int, query: str = "") -> float | None:
         """The rate as people read it; None where a document was never shown (or, for conversion, never clicked)."""

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import copysign, log, log1p, sqrt
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 from lrerank.data.catalog import BooleanColumn, Catalog, CategoricalColumn, ListColumn, NumericColumn, TextColumn
 from lrerank.errors import DataError
 from lrerank.types import BoolArray, FieldKind, FloatArray, IntArray
+
+Interactions: TypeAlias = Literal["topic", "all", "none"]
 
 ENGAGEMENT = (
     *("engagement.click_through_rate", "engagement.query_click_through_rate"),
@@ -95,6 +97,7 @@ class FeatureSchema:
         context: names of the context's parts in use (`device`), or None for all of them.
         incoming: whether the incoming score and rank are looked at; off only in ablations.
         user_side: whether the user's profile is; off for the pooled learner.
+        crossed: paths of the document fields that are crossed with what is known of user and moment.
     """
 
     specs: tuple[FeatureSpec, ...]
@@ -102,6 +105,7 @@ class FeatureSchema:
     context: tuple[str, ...] | None = None
     incoming: bool = True
     user_side: bool = True
+    crossed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -110,7 +114,8 @@ class FeatureSchema:
     def from_json(cls, saved: Mapping[str, Any]) -> FeatureSchema:
         specs = tuple(FeatureSpec(**{**spec, "edges": tuple(spec["edges"])}) for spec in saved["specs"])
         context = saved["context"] if saved["context"] is None else tuple(saved["context"])
-        return cls(specs, tuple(saved["engagement"]), context, saved["incoming"], saved["user_side"])
+        crossed = tuple(saved["crossed"])
+        return cls(specs, tuple(saved["engagement"]), context, saved["incoming"], saved["user_side"], crossed)
 
 
 def fit_schema(
@@ -119,10 +124,14 @@ def fit_schema(
     *,
     incoming: bool = True,
     user_side: bool = True,
+    interactions: Interactions = "topic",
 ) -> tuple[FeatureSchema, tuple[str, ...]]:
     """The schema for these features, and the paths that mean nothing here (reported once, not an error).
 
     "auto" takes every document field marked as a feature except free text, all engagement rates and all context.
+    `interactions` says which document fields are crossed with user and moment: the one that names segments (all of them
+    where that is not among the features), all, or none. Crossing all makes some hundred weights per document; until they
+    are learned they are noise (benchmarks/README.md has the table).
 
     Raises:
         DataError: none of the features named exists.
@@ -130,7 +139,8 @@ def fit_schema(
     if features == "auto":
         fields = [field for field in catalog.fields if field.feature and field.kind != "text"]
         specs = tuple(_fit(catalog, field.path, field.kind) for field in fields)
-        return FeatureSchema(specs, ENGAGEMENT, None, incoming, user_side), ()
+        crossed = _crossed(catalog, specs, interactions)
+        return FeatureSchema(specs, ENGAGEMENT, None, incoming, user_side, crossed), ()
     specs_by_path: dict[str, FeatureSpec] = {}
     engagement, context, ignored = [], [], []
     for path in features:
@@ -151,8 +161,17 @@ def fit_schema(
             value=list(features),
             remedy=f"It has {known}",
         )
-    schema = FeatureSchema(tuple(specs_by_path.values()), tuple(engagement), tuple(context), incoming, user_side)
+    specs = tuple(specs_by_path.values())
+    crossed = _crossed(catalog, specs, interactions)
+    schema = FeatureSchema(specs, tuple(engagement), tuple(context), incoming, user_side, crossed)
     return schema, tuple(ignored)
+
+
+def _crossed(catalog: Catalog, specs: Sequence[FeatureSpec], interactions: Interactions) -> tuple[str, ...]:
+    paths = tuple(spec.path for spec in specs)
+    if interactions == "topic" and catalog.segment_path in paths:
+        return (catalog.segment_path,)
+    return () if interactions == "none" else paths
 
 
 def context_terms(schema: FeatureSchema, context: Mapping[str, Any], timestamp: float) -> dict[str, float]:
@@ -186,6 +205,8 @@ class CatalogFeatures:
         values: [documents, T] feature value at each place; 0 where empty. Date places are filled per request.
         starts: [fields] first place of each field.
         class_shares: [vocabulary] what a document has of each term on average.
+        crossed_places: [T] whether each place belongs to a crossed field.
+        crossed: [vocabulary] whether each term does.
         is_class: [vocabulary] whether a term stands for a class or value (not a scaled number): what taste is about.
     """
 
@@ -203,6 +224,10 @@ class CatalogFeatures:
         empty = np.zeros((len(catalog), 0))
         self.terms: NDArray[np.int32] = np.hstack([empty.astype(np.int32), *(terms for terms, _ in blocks)])
         self.values: NDArray[np.float32] = np.hstack([empty.astype(np.float32), *(values for _, values in blocks)])
+        crossed = [spec.path in schema.crossed for spec in schema.specs]
+        self.crossed_places = np.repeat(np.array(crossed, np.bool_), widths)
+        keys = {spec.key for spec in schema.specs if spec.path in schema.crossed}
+        self.crossed = np.array([name.partition("=")[0] in keys for name in self.names])
         linear = {spec.key for spec in schema.specs}
         self.is_class = np.array([name not in linear and name != "" for name in self.names])
         mass = np.bincount(self.terms.ravel(), self.values.ravel(), len(self.names)) / max(len(catalog), 1)

@@ -21,7 +21,7 @@ from lrerank.exploration import Exploration, canonical, draw_slate
 from lrerank.features import CatalogFeatures, context_terms
 from lrerank.profiles import Profile, strongest
 from lrerank.types import FloatArray, IntArray, Slate
-from lrerank.vw import CROSSED, PLAIN, SHARED, Indices, Scored, VWModel, escape, render
+from lrerank.vw import CROSSED, OWN, PLAIN, SHARED, Indices, Scored, VWModel, escape, render
 
 Int32Array: TypeAlias = NDArray[np.int32]
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -41,7 +41,7 @@ class Shelf:
 
     Attributes:
         rows: [n] rows of the catalog.
-        terms, crossed: [n, T] document terms and their feature values.
+        terms, values: [n, T] document terms and their feature values.
         vocabulary: [U] the different terms, ascending.
         places: [n, T] places of the terms in `vocabulary`.
         incoming: [n, 2] incoming score and rank.
@@ -50,7 +50,7 @@ class Shelf:
 
     rows: IntArray
     terms: Int32Array
-    crossed: Float32Array
+    values: Float32Array
     vocabulary: Int32Array
     places: IntArray
     incoming: Float32Array
@@ -63,7 +63,7 @@ class Block:
 
     Attributes:
         shared_names, shared_values: [S] user and moment.
-        terms, crossed: [n, T] document terms and their feature values.
+        terms, values: [n, T] document terms and their feature values.
         vocabulary, places: [U], [n, T] the different terms, and where in them each term is.
         plain: [n, P] values of the request's own features, as at position 1.
         segment: inferred from the profile.
@@ -73,7 +73,7 @@ class Block:
     shared_names: Sequence[str]
     shared_values: Float32Array
     terms: Int32Array
-    crossed: Float32Array
+    values: Float32Array
     vocabulary: Int32Array
     places: IntArray
     plain: Float32Array
@@ -82,10 +82,11 @@ class Block:
 
 
 class Frozen(NamedTuple):
-    """What was known of a shown list, as (indices, values) in VW's memory: [S]; [k, T]; [k, P]."""
+    """What was known of a shown list, as (indices, values) in VW's memory: [S]; then [k, ...] each."""
 
     shared: tuple[Indices, Float32Array]
     crossed: tuple[Indices, Float32Array]
+    own: tuple[Indices, Float32Array]
     plain: tuple[Indices, Float32Array]
 
 
@@ -132,7 +133,10 @@ class LearnedReranker:
         self.position_feature = position_feature
         self._link: tuple[int, Link] | None = None
         self._learned: OrderedDict[str, None] = OrderedDict()
-        self.index_of_term = model.indices(CROSSED, features.names)
+        self.index_of_term = np.where(
+            features.crossed, model.indices(CROSSED, features.names), model.indices(OWN, features.names)
+        )
+        self._own_places = ((CROSSED, features.crossed_places), (OWN, ~features.crossed_places))
         self._escaped = [escape(name) for name in features.names]
         schema = features.schema
         # A document that is not relevant is not saved by taste: the match counts alone and times the incoming score.
@@ -183,13 +187,13 @@ class LearnedReranker:
         incoming = incoming_features(scores)
         if keep is not None:
             rows, incoming = rows[keep], incoming[keep]
-        terms, crossed = self.features.at(rows, timestamp)
+        terms, values = self.features.at(rows, timestamp)
         seen = np.zeros(len(self.features.names), np.bool_)
         seen[terms] = True
         vocabulary = seen.nonzero()[0].astype(np.int32)
         place_of = np.empty(len(self.features.names), np.int64)
         place_of[vocabulary] = np.arange(len(vocabulary))
-        return Shelf(rows, terms, crossed, vocabulary, place_of[terms], incoming, timestamp)
+        return Shelf(rows, terms, values, vocabulary, place_of[terms], incoming, timestamp)
 
     def stock(
         self, shelf: Shelf, user_id: str | None, context: Mapping[str, Any], timestamp: float, query: str = ""
@@ -213,7 +217,7 @@ class LearnedReranker:
                 tastes[known] = strength
                 for term, taste in strongest(known, strength):
                     shared[f"likes.{self.features.names[term]}"] = taste
-                match = tastes[shelf.vocabulary][shelf.places] * shelf.crossed
+                match = tastes[shelf.vocabulary][shelf.places] * shelf.values
                 plain[:, end : end + fields] = np.add.reduceat(match, self.features.starts, axis=1)
                 if schema.incoming:
                     plain[:, end + fields : end + 2 * fields] = plain[:, end : end + fields] * shelf.incoming[:, :1]
@@ -232,13 +236,15 @@ class LearnedReranker:
         plain[:, self._told :] = 1.0
         names = list(shared)
         values = np.fromiter(shared.values(), np.float32, len(shared))
-        return Block(names, values, shelf.terms, shelf.crossed, shelf.vocabulary, shelf.places, plain, segment, query)
+        return Block(names, values, shelf.terms, shelf.values, shelf.vocabulary, shelf.places, plain, segment, query)
 
     def judge(self, block: Block) -> Judged:
         """Values of a block's documents."""
         shared = (self.model.indices(SHARED, block.shared_names), block.shared_values)
         vocabulary = self.index_of_term[block.vocabulary]
-        scored = self.model.score(shared, vocabulary, (block.places, block.crossed), (self._plain_index, block.plain))
+        crossed = self.features.crossed[block.vocabulary].nonzero()[0]
+        own, plain = (block.places, block.values), (self._plain_index, block.plain)
+        scored = self.model.score(shared, vocabulary, crossed, own, plain)
         members = scored.values
         return Judged(canonical(members[0] if len(members) == 1 else members.mean(axis=0)), members, scored)
 
@@ -263,7 +269,7 @@ class LearnedReranker:
         schema, scored = self.features.schema, judged.scored
         own = np.zeros((len(judged.values), len(schema.specs)))
         if schema.specs:
-            own += np.add.reduceat(scored.crossed, self.features.starts, axis=1)
+            own += np.add.reduceat(scored.own, self.features.starts, axis=1)
         engagement, fields = len(schema.engagement), len(schema.specs)
         end = engagement
         for _ in self.matches:
@@ -295,7 +301,7 @@ class LearnedReranker:
         # Of a list, the value that lifts most speaks for the field; of a date, its age class.
         place = start + 1 if spec.kind == "date" else start
         if spec.kind in ("list", "text"):
-            place = start + int(np.argmax(judged.scored.crossed[candidate, start : start + spec.width]))
+            place = start + int(np.argmax(judged.scored.own[candidate, start : start + spec.width]))
         return self.features.label(feature, row, int(block.terms[candidate, place]))
 
     def position_effects(self, positions: IntArray) -> FloatArray:
@@ -312,12 +318,14 @@ class LearnedReranker:
         shared = "shared " + render(SHARED, [escape(name) for name in block.shared_names], block.shared_values.tolist())
         documents = []
         for candidate, position in zip(chosen, positions, strict=True):
-            crossed = render(
-                CROSSED, [self._escaped[t] for t in block.terms[candidate]], block.crossed[candidate].tolist()
+            terms, values = block.terms[candidate], block.values[candidate]
+            own = " ".join(
+                render(namespace, [self._escaped[term] for term in terms[places]], values[places].tolist())
+                for namespace, places in self._own_places
             )
             plain = render(PLAIN, self._escaped_plain, block.plain[candidate, : self._told].tolist())
             placed = f" {_position(position)}" if self.position_feature and position is not None else ""
-            documents.append(f"{crossed} {plain}{placed}")
+            documents.append(f"{own} {plain}{placed}")
         return shared, documents
 
     def learn(
@@ -350,7 +358,9 @@ class LearnedReranker:
             plain_index = np.broadcast_to(plain_index, plain.shape)
         used = block.shared_values != 0.0
         shared = self.model.indices(SHARED, block.shared_names)[used], block.shared_values[used]
-        return Frozen(shared, (self.index_of_term[block.terms[chosen]], block.crossed[chosen]), (plain_index, plain))
+        index, values = self.index_of_term[block.terms[chosen]], block.values[chosen]
+        crossed, own = ((index[:, places], values[:, places]) for _, places in self._own_places)
+        return Frozen(shared, crossed, own, (plain_index, plain))
 
     def learn_frozen(
         self,
@@ -360,7 +370,7 @@ class LearnedReranker:
         weights: Sequence[float] | None = None,
     ) -> None:
         """`learn` from arrays; arguments as for `VWModel.learn`. The links are the caller's to feed."""
-        self.model.learn_arrays(frozen.shared, frozen.crossed, frozen.plain, rewards, probabilities, weights)
+        self.model.learn_arrays(*frozen, rewards, probabilities, weights)
 
     def has_learned(self, request_id: str) -> bool:
         """Whether `remember` was told of this page: a page is learned once."""

@@ -8,7 +8,8 @@ and a test holds them against the public ones.
 Every example has one layout:
 
 * `u`: what is known of the user and the moment, shared by all documents of a request,
-* `d`: the document's own features, crossed with `u`,
+* `c`: the document's features that are crossed with `u`,
+* `d`: its other features,
 * `i`: what depends on the request (incoming score and rank, engagement, match with the profile), not crossed.
 
 The value of a document is −(VW's predicted cost).
@@ -31,16 +32,16 @@ from numpy.typing import NDArray
 from vowpal_wabbit_next import CLIError, _core
 
 from lrerank.errors import LrerankError
-from lrerank.types import FloatArray
+from lrerank.types import FloatArray, IntArray
 
-SHARED, CROSSED, PLAIN = "u", "d", "i"
+SHARED, CROSSED, OWN, PLAIN = "u", "c", "d", "i"
 
 _PAIR_PRIME = np.uint32(16777619)
 _CONSTANT_INDEX = 11650396
 _UNSAFE = re.compile(r"[%|:\s\x00-\x1f\x7f\ud800-\udfff]")
 _WORST_MAGNITUDE = 1e6
 _SLOTS_PER_WEIGHT = 4
-_SHARED_GROUP, _CROSSED_GROUP, _PLAIN_GROUP = ord(SHARED), ord(CROSSED), ord(PLAIN)
+_SHARED_GROUP, _CROSSED_GROUP, _OWN_GROUP, _PLAIN_GROUP = ord(SHARED), ord(CROSSED), ord(OWN), ord(PLAIN)
 _REMEMBERED_LABELS = 10_000
 
 Indices = NDArray[np.uint32]
@@ -62,8 +63,6 @@ class LearnerOptions:
         power_t: VW's `--power_t`, how fast a weight's own rate falls; 0 keeps it, also for worlds that change.
         bag: bootstrap members; 1 = no bag.
         seed: for the bootstrap.
-        interactions: whether every shared feature is crossed with every crossed document feature (`-q ud`). Some hundred
-            weights per document: they learn what a sum can't say, and until they have, they are noise.
     """
 
     bits: int = 20
@@ -71,7 +70,6 @@ class LearnerOptions:
     power_t: float = 0.0
     bag: int = 1
     seed: int = 0
-    interactions: bool = True
 
     def __post_init__(self) -> None:
         _require(10 <= self.bits <= 28, "options.bits", self.bits, "Use 10 to 28")
@@ -89,8 +87,7 @@ class LearnerOptions:
         policy = ["--cb_adf"] if self.bag == 1 else ["--cb_explore_adf", "--bag", str(self.bag)]
         return [
             *policy,
-            *("--cb_type", "mtr"),
-            *(("-q", SHARED + CROSSED) if self.interactions else ()),
+            *("--cb_type", "mtr", "-q", SHARED + CROSSED),
             *("-b", str(self.bits), "--learning_rate", repr(self.learning_rate), "--power_t", repr(self.power_t)),
             *("--random_seed", str(self.seed), "--quiet"),
         ]
@@ -105,14 +102,14 @@ class Scored:
 
     Attributes:
         values: [members, n] −(VW's predicted cost).
-        crossed: [n, T] contribution of each crossed term (its own weight and its pairs with the shared terms), mean
+        own: [n, T] contribution of each of the document's terms (its weight and its pairs with the shared terms), mean
             over members.
         plain: [n, P] contribution of each plain term, mean over members.
         base: the constant and the shared terms alone, the same for all documents, mean over members.
     """
 
     values: FloatArray
-    crossed: Weights32
+    own: Weights32
     plain: Weights32
     base: float
 
@@ -144,7 +141,7 @@ class VWModel:
         self._flat: Weights32 = view[:rows].reshape(-1)
         self._stride = np.uint32(self._flat.size // rows)
         self._mask = np.uint32(rows - 1)
-        self._hashes: dict[str, dict[str, int]] = {SHARED: {}, CROSSED: {}, PLAIN: {}}
+        self._hashes: dict[str, dict[str, int]] = {SHARED: {}, CROSSED: {}, OWN: {}, PLAIN: {}}
         self._labels: dict[tuple[float, float, float], Any] = {}
         if data is not None:
             self.check_finite()
@@ -169,7 +166,8 @@ class VWModel:
         self,
         shared: tuple[Indices, Weights32],
         vocabulary: Indices,
-        crossed: tuple[NDArray[np.integer[Any]], Weights32],
+        crossed: IntArray,
+        own: tuple[NDArray[np.integer[Any]], Weights32],
         plain: tuple[Indices, Weights32],
     ) -> Scored:
         """Values and contributions of n documents.
@@ -179,43 +177,42 @@ class VWModel:
 
         Args:
             shared: ([S] indices, [S] feature values) of namespace `u`.
-            vocabulary: [U] indices of the different terms of namespace `d`.
-            crossed: ([n, T] places in `vocabulary`, [n, T] feature values); unused places carry the feature value 0.
+            vocabulary: [U] indices of the different terms of namespaces `c` and `d`.
+            crossed: [X] places in `vocabulary` of those of namespace `c`.
+            own: ([n, T] places in `vocabulary`, [n, T] feature values); unused places carry the feature value 0.
             plain: ([P] indices, [n, P] feature values) of namespace `i`.
 
         Raises:
             ModelDamagedError: a value is not finite.
         """
-        (shared_index, shared_value), (places, crossed_value), (plain_index, plain_value) = shared, crossed, plain
+        (shared_index, shared_value), (places, own_value), (plain_index, plain_value) = shared, own, plain
         mask, flat, stride = self._mask, self._flat, self._stride
         # Places in the flat memory; the index of a pair is that of its parts, xored.
         singles = (vocabulary & mask) * stride
-        crossing = self.options.interactions
-        pairs = ((shared_index * _PAIR_PRIME & mask) * stride)[:, None] ^ singles if crossing else singles
+        pairs = ((shared_index * _PAIR_PRIME & mask) * stride)[:, None] ^ singles[crossed]
         constant = (_CONSTANT_INDEX & int(mask)) * int(stride)
         members = self._weights.shape[1]
-        values = np.empty((members, len(crossed_value)))
+        values = np.empty((members, len(own_value)))
         terms: list[tuple[Weights32, Weights32]] = []
         base = 0.0
         for member in range(members):
             start = np.uint32(member * _SLOTS_PER_WEIGHT)
             # VW predicts a cost; the value is its negative.
             of_term = -flat.take(singles + start)
-            if crossing:
-                of_term -= shared_value @ flat.take(pairs + start, mode="clip")
-            own = of_term.take(places) * crossed_value
+            of_term[crossed] -= shared_value @ flat.take(pairs + start, mode="clip")
+            of_own = of_term.take(places) * own_value
             of_plain = -flat.take((plain_index & mask) * stride + start)
             of_shared = flat.take((shared_index & mask) * stride + start)
             same = -float(shared_value @ of_shared) - float(flat[constant + int(start)])
-            values[member] = own @ _ones(own.shape[1]) + plain_value @ of_plain + np.float32(same)
-            terms.append((own, of_plain * plain_value))
+            values[member] = of_own @ _ones(of_own.shape[1]) + plain_value @ of_plain + np.float32(same)
+            terms.append((of_own, of_plain * plain_value))
             base += same / members
         if not math.isfinite(values.sum()):
             raise ModelDamagedError("the model's weights are no longer finite", remedy="Go back to an earlier version")
-        crossed_terms, plain_terms = terms[0]
+        own_terms, plain_terms = terms[0]
         if members > 1:
-            crossed_terms, plain_terms = (np.mean(part, axis=0) for part in zip(*terms, strict=True))
-        return Scored(values, crossed_terms, plain_terms, base)
+            own_terms, plain_terms = (np.mean(part, axis=0) for part in zip(*terms, strict=True))
+        return Scored(values, own_terms, plain_terms, base)
 
     def weights_at(self, indices: NDArray[np.integer[Any]]) -> FloatArray:
         """[k] weights (towards the cost) at these indices, mean over members."""
@@ -256,6 +253,7 @@ class VWModel:
         self,
         shared: tuple[Indices, Weights32],
         crossed: tuple[Indices, Weights32],
+        own: tuple[Indices, Weights32],
         plain: tuple[Indices, Weights32],
         rewards: Sequence[float],
         probabilities: Sequence[float] | None = None,
@@ -268,7 +266,8 @@ class VWModel:
 
         Args:
             shared: ([S] indices, [S] feature values, none of them 0) of namespace `u`.
-            crossed: ([k, T], [k, T]) of namespace `d`; what is 0 is left out.
+            crossed: ([k, C], [k, C]) of namespace `c`; what is 0 is left out.
+            own: ([k, D], [k, D]) of namespace `d`; what is 0 is left out.
             plain: ([k, P], [k, P]) of namespace `i`; what is 0 is left out.
             rewards, probabilities, weights: as for `learn`.
 
@@ -279,11 +278,12 @@ class VWModel:
         weights = [1.0] * len(rewards) if weights is None else weights
         _check_labels(rewards, probabilities, weights)
         # A sum is finite only if all its terms are (and, of feature values, only then too).
-        if not math.isfinite(sum(float(values.sum(dtype=np.float64)) for _, values in (shared, crossed, plain))):
+        if not math.isfinite(sum(float(values.sum(dtype=np.float64)) for _, values in (shared, crossed, own, plain))):
             raise LrerankError("a feature value is not finite", remedy="Leave the feature out")
         user: Any = _core._parse_line_text(self._workspace, f"shared |{SHARED} ")
         user[_SHARED_GROUP].push_many_features(shared[0].astype(np.uint64), shared[1])
-        groups = [(_CROSSED_GROUP, *_compressed(*crossed)), (_PLAIN_GROUP, *_compressed(*plain))]
+        parts = ((_CROSSED_GROUP, crossed), (_OWN_GROUP, own), (_PLAIN_GROUP, plain))
+        groups = [(group, *_compressed(*part)) for group, part in parts if part[1].size]
         for row, label in enumerate(zip(rewards, probabilities, weights, strict=True)):
             document: Any = _core.Example()
             for group, indices, values, ends in groups:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lrerank.errors import LrerankError
 from lrerank.vw import (
     CROSSED,
+    OWN,
     PLAIN,
     SHARED,
     LearnerOptions,
@@ -29,12 +30,9 @@ from lrerank.vw import (
 )
 
 USER = [f"likes.genre={name}" for name in ("drama", "war film", "sci:fi", "a|b")] + ["age"]
-DOCUMENT = [f"genre={name}" for name in ("drama", "war film", "sci:fi", "a|b")] + [
-    "price",
-    "price=10..20",
-    "50 %",
-    "é=ß",
-]
+CROSSED_ONES = [f"genre={name}" for name in ("drama", "war film", "sci:fi", "a|b")]
+OTHERS = ["price", "price=10..20", "50 %", "é=ß"]
+DOCUMENT = CROSSED_ONES + OTHERS
 REQUEST = ["incoming.score", "incoming.rank", "match.genre"]
 
 
@@ -48,10 +46,16 @@ def _draw(rng: np.random.Generator, documents: int) -> tuple[np.ndarray, np.ndar
 
 
 def _lines(user: np.ndarray, own: np.ndarray, request: np.ndarray) -> tuple[str, list[str]]:
-    names = [[escape(name) for name in names] for names in (USER, DOCUMENT, REQUEST)]
+    names = [[escape(name) for name in names] for names in (USER, CROSSED_ONES, OTHERS, REQUEST)]
     documents = [
-        f"{render(CROSSED, names[1], crossed.tolist())} {render(PLAIN, names[2], plain.tolist())}"
-        for crossed, plain in zip(own, request, strict=True)
+        " ".join(
+            [
+                render(CROSSED, names[1], values[: len(CROSSED_ONES)].tolist()),
+                render(OWN, names[2], values[len(CROSSED_ONES) :].tolist()),
+                render(PLAIN, names[3], plain.tolist()),
+            ]
+        )
+        for values, plain in zip(own, request, strict=True)
     ]
     return "shared " + render(SHARED, names[0], user.tolist()), documents
 
@@ -68,7 +72,11 @@ def _trained(options: LearnerOptions, requests: int = 400, seed: int = 3) -> VWM
 def _score(model: VWModel, user: np.ndarray, own: np.ndarray, request: np.ndarray):  # type: ignore[no-untyped-def]
     places = np.broadcast_to(np.arange(len(DOCUMENT)), own.shape)
     shared, plain = (model.indices(SHARED, USER), user), (model.indices(PLAIN, REQUEST), request)
-    return model.score(shared, model.indices(CROSSED, DOCUMENT), (places, own), plain)
+    return model.score(shared, _vocabulary(model), np.arange(len(CROSSED_ONES)), (places, own), plain)
+
+
+def _vocabulary(model: VWModel) -> np.ndarray:
+    return np.concatenate([model.indices(CROSSED, CROSSED_ONES), model.indices(OWN, OTHERS)])
 
 
 def test_learning_from_arrays_is_learning_from_text_bit_for_bit() -> None:
@@ -82,8 +90,14 @@ def test_learning_from_arrays_is_learning_from_text_bit_for_bit() -> None:
         used = user != 0
         from_arrays.learn_arrays(
             (from_arrays.indices(SHARED, USER)[used], user[used]),
-            (np.broadcast_to(from_arrays.indices(CROSSED, DOCUMENT), own.shape), own),
-            (np.broadcast_to(from_arrays.indices(PLAIN, REQUEST), request.shape), request),
+            *(
+                (np.broadcast_to(from_arrays.indices(namespace, names), values.shape), values)
+                for namespace, names, values in (
+                    (CROSSED, CROSSED_ONES, own[:, : len(CROSSED_ONES)]),
+                    (OWN, OTHERS, own[:, len(CROSSED_ONES) :]),
+                    (PLAIN, REQUEST, request),
+                )
+            ),
             rewards,
             [0.5] * 4,
             weights,
@@ -97,16 +111,15 @@ def test_arrays_that_are_not_finite_are_refused_and_nothing_is_learned() -> None
     one, bad = np.ones((1, 1), np.float32), np.full((1, 1), np.nan, np.float32)
     index = np.array([[5]], np.uint32)
     with pytest.raises(LrerankError, match="not finite"):
-        model.learn_arrays((index[0], one[0]), (index, one), (index, bad), [1.0])
+        model.learn_arrays((index[0], one[0]), (index, one), (index, one), (index, bad), [1.0])
     with pytest.raises(LrerankError, match="reward"):
-        model.learn_arrays((index[0], one[0]), (index, one), (index, one), [float("nan")])
+        model.learn_arrays((index[0], one[0]), (index, one), (index, one), (index, one), [float("nan")])
     assert model.save() == before
 
 
-@pytest.mark.parametrize("interactions", [True, False])
 @pytest.mark.parametrize("power_t", [0.0, 0.5])
-def test_scores_and_contributions_are_vws_own_prediction(power_t: float, interactions: bool) -> None:
-    model = _trained(LearnerOptions(bits=18, power_t=power_t, interactions=interactions))
+def test_scores_and_contributions_are_vws_own_prediction(power_t: float) -> None:
+    model = _trained(LearnerOptions(bits=18, power_t=power_t))
     rng = np.random.default_rng(9)
     for _ in range(20):
         drawn = _draw(rng, 100)
@@ -114,7 +127,7 @@ def test_scores_and_contributions_are_vws_own_prediction(power_t: float, interac
         told = model.predict(*_lines(*drawn))
         assert np.abs(told).max() > 0.05
         np.testing.assert_allclose(scored.values[0], told, atol=1e-5)
-        np.testing.assert_allclose(scored.crossed.sum(1) + scored.plain.sum(1) + scored.base, told, atol=1e-5)
+        np.testing.assert_allclose(scored.own.sum(1) + scored.plain.sum(1) + scored.base, told, atol=1e-5)
 
 
 def test_each_member_of_a_bag_is_scored_as_vw_scores_it() -> None:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from lrerank.experiments.spec_text import Part, refused
 from lrerank.exploration import Exploration, Strategy
+from lrerank.features import Interactions
 from lrerank.vw import LearnerOptions
 
 _BAG_MEMBERS = 5
@@ -48,7 +49,8 @@ class LearnerSpec(Part):
         incoming: whether it sees the incoming score and rank.
         context: whether it sees device, location and time.
         bits, learning_rate, power_t: Vowpal Wabbit's.
-        interactions: whether what is known of user and moment is crossed with every document feature.
+        interactions: which document fields are crossed with what is known of user and moment: the `topic` (the field
+            that names segments), `all`, or `none`.
         bag: bootstrap members; by default 5 where the strategy is `bag`, else 1.
         cold_start: who ranks for strangers.
         after: whose score and order it sees as incoming: that of the filter stages (`retrieval`), of a static lexical
@@ -69,7 +71,7 @@ class LearnerSpec(Part):
     bits: Annotated[int, Field(ge=10, le=28)] = LearnerOptions().bits
     learning_rate: Annotated[float, Field(gt=0, le=100)] = LearnerOptions().learning_rate
     power_t: Annotated[float, Field(ge=0, le=1)] = LearnerOptions().power_t
-    interactions: bool = LearnerOptions().interactions
+    interactions: Interactions = "topic"
     bag: Annotated[int, Field(ge=1, le=32)] | None = None
     cold_start: ColdStartSpec = ColdStartSpec()
     after: Literal["retrieval", "rerank", "popularity"] = "rerank"
@@ -104,7 +106,7 @@ class LearnerSpec(Part):
     def learner(self, seed: int = 0) -> LearnerOptions:
         """What Vowpal Wabbit is started with."""
         members = self.bag or (_BAG_MEMBERS if self.strategy == "bag" else 1)
-        return LearnerOptions(self.bits, self.learning_rate, self.power_t, members, seed, self.interactions)
+        return LearnerOptions(self.bits, self.learning_rate, self.power_t, members, seed)
 
     def explorer(self) -> Exploration:
         """How its lists are drawn."""

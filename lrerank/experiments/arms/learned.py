@@ -71,7 +71,8 @@ class Learned:
             slots: length of the lists.
             seed: of the arm's own luck.
         """
-        schema, _ = fit_schema(search.catalog, spec.features, incoming=spec.incoming, user_side=spec.user_side)
+        sides = {"incoming": spec.incoming, "user_side": spec.user_side}
+        schema, _ = fit_schema(search.catalog, spec.features, **sides, interactions=spec.interactions)
         if not spec.context:
             schema = replace(schema, context=())
         features = CatalogFeatures(search.catalog, schema)
