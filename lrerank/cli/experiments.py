@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from lrerank.cli.common import JsonOption, aside, console, print_json, read_inputs, say, table
+from lrerank.cli.common import JsonOption, aside, console, print_json, read_inputs, say
 from lrerank.cli.run_tables import print_values, values_json
 from lrerank.cli.runs import about
 from lrerank.errors import InputError
 from lrerank.experiments.results import Kind, Run, Runs
-from lrerank.experiments.spec import Experiment, SpecError
+from lrerank.experiments.spec import Experiment
 from lrerank.experiments.spec_text import parse_value
+from lrerank.files import readable_errors, write_atomically
 from lrerank.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ ResumeOption = Annotated[
     str | None, typer.Option(help="Go on with a run that did not end, or with more --replicates.", metavar="RUN")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+_PIPELINE = "pipeline"
 
 
 def simulate(
@@ -75,8 +80,18 @@ def simulate(
 def sweep(
     spec: Annotated[
         str | None,
-        typer.Argument(metavar="SPEC", help="A TOML file with [sweep.axes], or the name of a shipped spec."),
+        typer.Argument(metavar="SPEC", help="A TOML file, with [sweep.axes] for settings, or a shipped spec's name."),
     ] = None,
+    ablate: Annotated[
+        str | None, typer.Option(help="Leave out one group of this arm's features at a time.", metavar="ARM")
+    ] = None,
+    cold_start: Annotated[
+        str | None, typer.Option(help="Compare this arm with its fallback by past interactions.", metavar="ARM")
+    ] = None,
+    fresh: Annotated[
+        int | None, typer.Option(help="Replicates of the winner that had no part in choosing it; 0 = none.", min=0)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the winner goes as a pipeline, beside the run.")] = None,
     impressions: ImpressionsOption = None,
     replicates: ReplicatesOption = None,
     seed: SeedOption = None,
@@ -88,23 +103,93 @@ def sweep(
 ) -> None:
     """Run an experiment for every setting of its axes: which are best, and which can't be told apart.
 
-    lrerank sweep sweep --replicates 8
-    """
-    run = _run_of("sweep", spec, "sweep", _changes(impressions, replicates, seed, values), resume)
-    from lrerank.experiments.sweep import settings_table
-    from lrerank.experiments.sweep import sweep as swept
+    The winner is run once more on users that had no part in choosing it; only that figure is concluded.
 
-    experiment = run.experiment
-    _follow(run, lambda: swept(experiment, results=run, workers=workers), quiet=quiet)
-    found = settings_table(run)
+    lrerank sweep sweep --replicates 8
+
+    lrerank sweep first --ablate learned
+
+    lrerank sweep first --cold-start learned
+    """
+    from lrerank.cli.sweep_tables import SETTINGS, found_by, print_sweep, study_of, sweep_json
+    from lrerank.experiments.sweep_verdict import SettingsTable
+
+    _check_studies({"--ablate": ablate, "--cold-start": cold_start}, {"--fresh": fresh, "--out": out})
+    changes = _changes(impressions, replicates, seed, values)
+    if resume is not None or not (ablate or cold_start):
+        if ablate or cold_start:
+            raise InputError("a run goes on as it was begun", path="--resume", value=resume, remedy="Leave it out")
+        run = _run_of("sweep", spec, "sweep", changes, resume, out)
+    else:
+        run = _study_of(Experiment.find(spec or "first").with_values(changes), ablate, cold_start)
+    experiment, study = run.experiment, study_of(run)
+    if study["kind"] == SETTINGS:
+        from lrerank.experiments.sweep import sweep as swept
+
+        _follow(run, lambda: swept(experiment, results=run, workers=workers, fresh=fresh), quiet=quiet)
+    else:
+        from lrerank.experiments.run import run as simulated
+
+        _follow(run, lambda: simulated(experiment, results=run, workers=workers), quiet=quiet)
+    found = found_by(run)
+    if isinstance(found, SettingsTable) and found.exported is not None:
+        _keep_pipeline(run, found.exported.pipeline, out)
     if as_json:
-        print_json({**about(run), "verdict": found.sentence, "settings": found.rows, "stage": found.stage})
+        print_json({**about(run), **sweep_json(found)})
         return
-    console.print(found.sentence, highlight=False, markup=False, soft_wrap=True)
-    console.print()
-    columns = list(found.rows[0])
-    table(columns, [[_cell(row[name]) for name in columns] for row in found.rows])
+    print_sweep(found, experiment.baseline)
     say(f"{run.manifest['provenance']}; kept as {run.run_id}: lrerank runs show {run.run_id}")
+
+
+def _check_studies(studies: dict[str, str | None], of_settings: dict[str, Any]) -> None:
+    chosen = [option for option, arm in studies.items() if arm is not None]
+    given = [option for option, value in of_settings.items() if value is not None]
+    if len(chosen) > 1 or (chosen and given):
+        remedy = f"Leave {given[0] if given else chosen[1]} out"
+        raise InputError("these don't go together", path=chosen[0], value=(given or chosen[1:])[0], remedy=remedy)
+
+
+def _check_sweep(experiment: Experiment, out: Path | None) -> None:
+    """Refuses before anything is run what can't be run, and a file that nothing could be written to."""
+    from lrerank.experiments.as_pipeline import as_pipeline
+    from lrerank.experiments.sweep_plan import plan
+
+    conditions = plan(experiment)
+    if out is None:
+        return
+    if len(conditions) > 1:
+        remedy = "Leave it out, or sweep arms only"
+        raise InputError("every condition has a winner of its own", path="--out", value=str(out), remedy=remedy)
+    for variant in conditions[0].variants:
+        as_pipeline(conditions[0].experiment, variant.name)
+
+
+def _study_of(experiment: Experiment, ablate: str | None, cold_start: str | None) -> Run:
+    """A new run that compares an arm with itself: without groups of features, or with its fallback."""
+    from lrerank.cli.sweep_tables import ABLATION, COLD_START, STUDY
+
+    runs = Runs(Store().runs)
+    if ablate is not None:
+        from lrerank.experiments.ablation import ablated
+
+        study, groups = ablated(experiment, ablate)
+        run = runs.create(study, "sweep")
+        run.note(STUDY, {"kind": ABLATION, "groups": groups})
+        return run
+    from lrerank.experiments.cold_start import cold_started
+
+    run = runs.create(cold_started(experiment, cold_start or ""), "sweep")
+    run.note(STUDY, {"kind": COLD_START})
+    return run
+
+
+def _keep_pipeline(run: Run, pipeline: list[dict[str, Any]], out: Path | None) -> None:
+    """Writes the winner's pipeline beside the run's figures, and where it is wanted."""
+    run.note(_PIPELINE, pipeline)
+    if out is not None:
+        with readable_errors(out, "the file"):
+            write_atomically(out, (json.dumps(pipeline, ensure_ascii=False, indent=2) + "\n").encode())
+    say(f"the winner as a pipeline: {out or run.folder / f'{_PIPELINE}.json'}")
 
 
 def _changes(
@@ -121,7 +206,9 @@ def _changes(
     return changes
 
 
-def _run_of(kind: Kind, spec: str | None, default: str, changes: dict[str, Any], resume: str | None) -> Run:
+def _run_of(
+    kind: Kind, spec: str | None, default: str, changes: dict[str, Any], resume: str | None, out: Path | None = None
+) -> Run:
     """A new run, or the one to go on with."""
     if resume is not None:
         return _resumed(resume, spec, changes, kind)
@@ -130,9 +217,8 @@ def _run_of(kind: Kind, spec: str | None, default: str, changes: dict[str, Any],
     if kind == "simulate" and experiment.sweep is not None:
         say(f"{spec} has a sweep, which is left out here: see lrerank sweep")
         experiment = experiment.without_sweep()
-    if kind == "sweep" and experiment.sweep is None:
-        remedy = "Add [sweep.axes], as in the shipped spec sweep"
-        raise SpecError("there is nothing to sweep", path="sweep", remedy=remedy)
+    if kind == "sweep":
+        _check_sweep(experiment, out)
     return Runs(Store().runs).create(experiment, kind)
 
 
@@ -166,10 +252,6 @@ def _follow(run: Run, begin: Callable[[], Iterator[Snapshot]], *, quiet: bool) -
     except KeyboardInterrupt:
         say(f"stopped; go on with: lrerank {run.manifest['kind']} --resume {run.run_id}")
         raise
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _note(snapshot: Snapshot) -> str:

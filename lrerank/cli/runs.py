@@ -21,7 +21,7 @@ from lrerank.cli.run_tables import (
     print_values,
     values_json,
 )
-from lrerank.errors import InputError
+from lrerank.errors import InputError, LrerankError
 from lrerank.experiments.arm_specs import LearnerSpec
 from lrerank.experiments.results import Run, Runs
 from lrerank.experiments.side_by_side import labels, side_by_side
@@ -98,8 +98,10 @@ def show(
         print_json({**header, "values": shown, "comparisons": [comparison_json(each) for one in found for each in one]})
         return
     print_heading(header)
+    is_told = header["kind"] == "sweep" and _print_sweep(chosen)
     if figures.empty:
-        console.print(f"No figures yet: lrerank simulate --resume {chosen.run_id}", highlight=False)
+        if not is_told:
+            console.print(f"No figures yet: lrerank {header['kind']} --resume {chosen.run_id}", highlight=False)
         return
     for name, compared in zip(measures, found, strict=True):
         print_comparisons(compared, name)
@@ -195,6 +197,20 @@ def about(run: Run) -> dict[str, Any]:
         "git",
     )
     return {"run": run.run_id, "status": run.status, "tasks": run.count(), **{name: manifest[name] for name in names}}
+
+
+def _print_sweep(run: Run) -> bool:
+    """Whether there is something to print."""
+    from lrerank.cli.sweep_tables import found_by, print_sweep
+
+    try:
+        found = found_by(run)
+    except LrerankError as error:
+        say(f"the sweep has no table yet: {error}")
+        return False
+    print_sweep(found, run.experiment.baseline)
+    console.print()
+    return True
 
 
 def _baseline(asked: str | None, runs: Sequence[Run], arms: Sequence[str]) -> str:
