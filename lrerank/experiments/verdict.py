@@ -116,8 +116,8 @@ def verdict(figures: pd.DataFrame, experiment: Experiment, *, level: float = LEV
     sentences = [
         _lead(experiment, difference, clear=clear, choice=len(others), level=level),
         _others(leader, rivals, arms, baseline, clear=clear),
-        _learned(found, experiment, leader, allowing),
         "" if since is None or not clear else f"Over all searches so far, that lead is clear from {since:,} on.",
+        _learned(found, experiment, leader, allowing),
         _need(needed, "worlds" if by_worlds else "replicates", experiment),
     ]
     beginning = f"Provisional, {places} of {planned} replicates: " if provisional else ""
