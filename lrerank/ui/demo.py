@@ -40,7 +40,7 @@ _USERS_FILE = "users.json"
 # A few seconds of learning: enough for tastes to show, short enough to wait for.
 _USERS, _REQUESTS, _SEED = 40, 1000, 7
 # Raise it when learning changes, so that models of an older kind are made anew.
-_RECIPE = 2
+_RECIPE = 3
 _WORD = re.compile(r"[\w'&-]+")
 
 Tell = Callable[[str, float], None]

@@ -11,6 +11,7 @@ from lrerank.calibration import Link, LinkEstimator
 from lrerank.examination import ExaminationEstimator, examination_weights, rank_spans
 from lrerank.experiments.arm_specs import LearnerSpec
 from lrerank.experiments.arms.base import Outcomes, Requests, Served
+from lrerank.experiments.arms.fixed import MMR, LexicalRerank
 from lrerank.experiments.arms.lists import shown_rows
 from lrerank.experiments.arms.rates import Rates
 from lrerank.experiments.search import ABSENT, Search
@@ -36,12 +37,10 @@ class _Shelved:
     Attributes:
         shelf: what does not change.
         scores: [n] incoming scores.
-        order: [n] places in the order of those.
     """
 
     shelf: Shelf
     scores: FloatArray
-    order: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,7 @@ class Learned:
         self.examination = ExaminationEstimator(slots)
         self._search = search
         self._spec = spec
+        self._fallback = MMR(search, slots) if spec.cold_start.fallback == "mmr" else LexicalRerank(search, slots)
         self._rates = Rates(search, slots) if spec.after == "popularity" else None
         self._slots = slots
         self._explorer = spec.explorer()
@@ -99,24 +99,25 @@ class Learned:
     def rank(self, requests: Requests) -> Served:
         """Draws lists; strangers get the fallback's."""
         m, k, threshold = len(requests), self._slots, self._spec.cold_start_after
-        columns = np.full((m, k), ABSENT, np.int64)
-        greedy, fallback = columns.copy(), columns.copy()
+        fallback = self._fallback.rank(requests).columns
+        columns, greedy = np.full((m, k), ABSENT, np.int64), np.full((m, k), ABSENT, np.int64)
         propensities, probability = np.ones((m, k)), np.full((m, k), np.nan)
         explored = np.zeros((m, k), np.bool_)
         segments: list[str] = []
-        frozen: list[_Shown] = []
+        frozen: list[_Shown | None] = []
         profiles, link = self.reranker.behaviour.profiles, self._current_link()
         incoming = self._incoming(requests)
         for place in range(m):
             shelved = self._shelved(requests, place, incoming[place])
             block = self._block(requests, place, shelved)
             segments.append(block.segment)
-            cold = shelved.order[:k]
-            fallback[place, : len(cold)] = cold
             known = profiles.get(_user_id(requests, place))
+            if len(shelved.scores) == 0:
+                frozen.append(None)
+                continue
             if threshold and (known is None or known.engaged < threshold):
-                chosen = cold
-                columns[place, : len(chosen)] = greedy[place, : len(chosen)] = chosen
+                chosen = fallback[place][fallback[place] >= 0]
+                columns[place] = greedy[place] = fallback[place]
                 values = None
             else:
                 judged = self.reranker.judge(block)
@@ -206,15 +207,18 @@ class Learned:
         rows = rows[: int((rows >= 0).sum())]
         scores = scores[: len(rows)]
         known = self._shelves.get(query)
-        if known is None or not np.array_equal(known.shelf.rows, rows):
+        moment = float(requests.timestamp[place])
+        # Ages are as of the request, so what has any is made anew.
+        stale = self.reranker.features.dated and known is not None and known.shelf.moment != moment
+        if known is None or stale or not np.array_equal(known.shelf.rows, rows):
             if len(self._shelves) >= _MOST_SHELVES:
                 del self._shelves[next(iter(self._shelves))]
-            shelf = self.reranker.shelve(rows.copy(), scores, float(requests.timestamp[place]))
+            shelf = self.reranker.shelve(rows.copy(), scores, moment)
         elif np.array_equal(known.scores, scores):
             return known
         else:
             shelf = replace(known.shelf, incoming=incoming_features(scores))
-        known = self._shelves[query] = _Shelved(shelf, scores.copy(), np.argsort(-scores, kind="stable"))
+        known = self._shelves[query] = _Shelved(shelf, scores.copy())
         return known
 
     def _current_link(self) -> Link:
