@@ -146,7 +146,8 @@ def learner_of(experiment: Experiment, arm: str) -> LearnerSpec:
 
 def _changes(spec: LearnerSpec, catalog: Catalog) -> dict[str, dict[str, Any]]:
     """group → what is set to leave it out."""
-    schema, _ = fit_schema(catalog, spec.features, incoming=spec.incoming, user_side=spec.user_side)
+    sides = {"incoming": spec.incoming, "user_side": spec.user_side}
+    schema, _ = fit_schema(catalog, spec.features, **sides, interactions=spec.interactions)
     fields = [each.path for each in schema.specs]
     facts = [f"{CONTEXT}{name}" for name in (_FACTS if schema.context is None else schema.context)]
     rates = list(schema.engagement)
@@ -155,6 +156,9 @@ def _changes(spec: LearnerSpec, catalog: Catalog) -> dict[str, dict[str, Any]]:
         others = [*(each for each in fields if each != field), *rates, *facts]
         if others:
             found[field] = {"features": others}
+            if schema.crossed == (field,):
+                # Without it the others would be crossed instead.
+                found[field]["interactions"] = "none"
     if rates and fields + facts:
         found[ENGAGEMENT] = {"features": [*fields, *facts]}
     if spec.context and facts:
