@@ -250,12 +250,12 @@ def spread(ratios: list[float]) -> str:
 
 
 def workers(experiment: Experiment, rounds: int, count: int) -> None:
-    """The same jobs in one process and in several, in turns."""
+    """The same jobs in one process and in several, in turns; beside it what a busy loop gets out of as many cores."""
     with Processes(1) as one, Processes(count) as many:
         target = one.scratch / "scene"
         for _ in one.events([SceneJob(experiment, Store().home, target)]):
             pass
-        ratios = []
+        ratios, limits = [], []
         for number in range(-1, rounds):  # the first round only warms up
             jobs = [CourseJob(experiment, target, Task(0, replicate), ("learned",)) for replicate in range(count)]
             seconds = []
@@ -266,7 +266,20 @@ def workers(experiment: Experiment, rounds: int, count: int) -> None:
                 seconds.append(time.perf_counter() - started)
             if number >= 0:
                 ratios.append(seconds[0] / seconds[1])
-    print(f"\n{count} workers / one, by the clock: {spread(ratios)}, wanted: {0.9 * count:g}")
+                limits.append(busy(count, together=False) / busy(count, together=True))
+    print(f"\n{count} workers / one, by the clock: {spread(ratios)}, wanted: {0.9 * count:g}; ", end="")
+    print(f"a busy loop, {count} / one: {spread(limits)} (what the machine has to give now)")
+
+
+def busy(count: int, *, together: bool) -> float:
+    """Seconds until so many processes have counted to fifteen million, side by side or one after the other."""
+    started = time.perf_counter()
+    command = [sys.executable, "-c", "for _ in range(15_000_000): pass"]
+    for _ in range(1 if together else count):
+        running = [subprocess.Popen(command) for _ in range(count if together else 1)]
+        for process in running:
+            process.wait()
+    return time.perf_counter() - started
 
 
 def memory(arm: str, marks: list[int]) -> None:
