@@ -17,14 +17,11 @@ from lrerank.experiments.bands import difference_band, indistinguishable
 from lrerank.experiments.compare import Comparison, compare, paired
 from lrerank.experiments.precision import BothIntervals, Needed, mean_over_worlds, replicates_needed, worlds_needed
 from lrerank.experiments.spec import REFERENCE, Experiment
+from lrerank.experiments.wording import amount, number, place
 
 LEVEL = 0.95
 _MEASURE = "reward"
 _IN_TABLE = ("reward", "ctr_at_1", "ndcg", "regret", "explored_pages")
-_WHERE = {
-    "built-in world": ("this built-in world", "these built-in worlds"),
-    "your catalog, assumed users": ("your catalog with assumed users", "your catalog with assumed users"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def verdict(figures: pd.DataFrame, experiment: Experiment, *, level: float = LEV
     others = [arm for arm in arms if arm != baseline]
     if not others:
         value = rows[0].values[_MEASURE].value
-        sentence = f"There is nothing to compare: {leader} has {_amount(value, experiment)} per 1,000 searches."
+        sentence = f"There is nothing to compare: {leader} has {amount(value, experiment)} per 1,000 searches."
         return Verdict(sentence, provisional, provenance, leader, rows=rows)
     best = leader if leader != baseline else next(row.arm for row in rows if row.arm in others)
     allowing = 1.0 - (1.0 - level) / len(others)
@@ -168,18 +165,17 @@ def _clear_from(figures: pd.DataFrame, arm: str, baseline: str, level: float) ->
 
 def _lead(experiment: Experiment, found: Comparison, *, clear: bool, choice: int, level: float) -> str:
     headline = found.headline
-    where = _WHERE[experiment.world.provenance][experiment.world.worlds > 1]
+    where = place(experiment)
     start, end = experiment.window
     about = f"{_sure(found, choice, level)}; impressions {start:,} to {end:,}"
-    amount = f"{_amount(headline.value, experiment, signed=True)} per 1,000 searches"
-    place = ("In " if "world" in where.split()[-1] else "On ") + where
+    lead = f"{amount(headline.value, experiment, signed=True)} per 1,000 searches"
     if headline.low is None:
-        return f"{place} {found.arm} has {amount} against {found.baseline} ({about}): how sure that is can't be said."
+        return f"{where} {found.arm} has {lead} against {found.baseline} ({about}): how sure that is can't be said."
     if not clear:
-        return f"{place} {found.arm} and {found.baseline} can't be told apart: {amount} ({about})."
+        return f"{where} {found.arm} and {found.baseline} can't be told apart: {lead} ({about})."
     if headline.value > 0:
-        return f"{place} {found.arm} leads {found.baseline} by {amount} ({about})."
-    return f"{place} {found.baseline} leads: the closest arm, {found.arm}, has {amount} against it ({about})."
+        return f"{where} {found.arm} leads {found.baseline} by {lead} ({about})."
+    return f"{where} {found.baseline} leads: the closest arm, {found.arm}, has {lead} against it ({about})."
 
 
 def _sure(found: Comparison, choice: int, level: float) -> str:
@@ -189,7 +185,7 @@ def _sure(found: Comparison, choice: int, level: float) -> str:
     noise = found.source if worlds > 1 and found.source != "simulation noise" else "simulation noise only"
     if headline.low is None or headline.high is None:
         return f"no interval: {headline.note}, {over}"
-    low, high = (_number(value) for value in (headline.low, headline.high))
+    low, high = (number(value) for value in (headline.low, headline.high))
     allowing = f" allowing for the choice among {choice} arms" if choice > 1 else ""
     return f"{level:.0%} interval {low} to {high}{allowing}, over {over}, {noise}".replace("%", " %")
 
@@ -212,8 +208,8 @@ def _learned(figures: pd.DataFrame, experiment: Experiment, leader: str, level: 
     found = compare(figures, names[0], experiment.baseline, _MEASURE, start=start, end=end, level=level)
     low, value, high = found.headline.low, found.headline.value, found.headline.high
     if low is None or high is None:
-        return f"{found.arm} has {_number(value)} against {found.baseline}."
-    between = f"{_number(value)} ({_number(low)} to {_number(high)})"
+        return f"{found.arm} has {number(value)} against {found.baseline}."
+    between = f"{number(value)} ({number(low)} to {number(high)})"
     if low <= 0 <= high:
         return f"{found.arm} and {found.baseline} can't be told apart: {between}."
     verb = "leads" if value > 0 else "is behind"
@@ -227,20 +223,6 @@ def _need(needed: Needed | None, units: str, experiment: Experiment) -> str:
     if needed.cautious <= now:
         return ""
     return f"A difference of that size would be clear after about {needed.expected:,} to {needed.cautious:,} {units}."
-
-
-def _amount(value: float, experiment: Experiment, *, signed: bool = False) -> str:
-    reward = experiment.reward
-    unit = "clicks" if (reward.click, reward.purchase) == (1, 0) else "reward"
-    unit = "purchases" if (reward.click, reward.purchase) == (0, 1) else unit
-    number = _number(value) if signed else _number(value).lstrip("+")
-    return f"{number} {unit}"
-
-
-def _number(value: float) -> str:
-    per_thousand = 1000.0 * value
-    digits = 0 if abs(per_thousand) >= 10 else (1 if abs(per_thousand) >= 1 else 2)
-    return f"{per_thousand:+,.{digits}f}".replace("-", "−")
 
 
 def _listed(names: Sequence[str]) -> str:
