@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lrerank.engagement import Engagement
+from lrerank.engagement import QUERY_RATE, Engagement
 from lrerank.features import CatalogFeatures
 from lrerank.profiles import Profile
 from lrerank.types import IntArray, Interaction
@@ -66,6 +66,7 @@ class Behaviour:
 
     def __init__(self, features: CatalogFeatures) -> None:
         self._features = features
+        self._by_query = QUERY_RATE in features.schema.engagement
         self.engagement = Engagement(len(features.catalog))
         self.profiles: dict[str, Profile] = {}
         self.segment_terms = _segment_terms(features)
@@ -88,7 +89,7 @@ class Behaviour:
         """
         if positions is None:
             return
-        self.engagement.show(rows, positions, mean, question(query))
+        self.engagement.show(rows, positions, mean, question(query) if self._by_query else "")
         profile = self.profiles.get(user_id)
         if profile is None:
             profile = self.profiles[user_id] = Profile()
@@ -120,7 +121,7 @@ class Behaviour:
             self.engagement.purchase(row)
             profile.purchase()
         else:
-            self.engagement.click(row, position, question(query))
+            self.engagement.click(row, position, question(query) if self._by_query else "")
             terms, values = self._classes(np.array([row]), timestamp)
             profile.click(terms[0], values[0])
             np.add.at(self._class_clicks, terms[0], values[0])

@@ -95,7 +95,7 @@ class Engagement:
             mean: `mean_rate` before the page began, where these documents are not its first; as of now by default.
             query: what they were shown for; "" where nothing was asked.
         """
-        places = np.clip(positions, 1, POSITIONS) - 1
+        places = np.minimum(np.maximum(positions, 1), POSITIONS) - 1
         mean = self.mean_rate() if mean is None else mean
         expected: FloatArray = (self._clicked_at[places] + _PRIOR_IMPRESSIONS * mean) / (
             self._shown_at[places] + _PRIOR_IMPRESSIONS

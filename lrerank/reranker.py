@@ -154,6 +154,8 @@ class LearnedReranker:
             *([_position(1)] if position_feature else ()),
         ]
         self._plain_index = model.indices(PLAIN, self.plain_names)
+        # By position; there is no position 0.
+        self._position_index = model.indices(PLAIN, [_position(at) for at in range(_LAST_POSITION + 1)])
         self._told = len(self.plain_names) - position_feature
         self._escaped_plain = [escape(name) for name in self.plain_names[: self._told]]
 
@@ -217,8 +219,9 @@ class LearnedReranker:
                 tastes[known] = strength
                 for term, taste in strongest(known, strength):
                     shared[f"likes.{self.features.names[term]}"] = taste
-                match = tastes[shelf.vocabulary][shelf.places] * shelf.values
-                plain[:, end : end + fields] = np.add.reduceat(match, self.features.starts, axis=1)
+                # Transposed: numpy sums fast along an axis whose neighbour is long.
+                match = tastes[shelf.vocabulary].take(shelf.places.T) * shelf.values.T
+                plain[:, end : end + fields] = np.add.reduceat(match, self.features.starts, axis=0).T
                 if schema.incoming:
                     plain[:, end + fields : end + 2 * fields] = plain[:, end : end + fields] * shelf.incoming[:, :1]
             elif profile is not None:
@@ -349,13 +352,11 @@ class LearnedReranker:
         Args:
             chosen, positions: [k] candidates and the 1-based positions at which they are shown.
         """
-        plain_index, plain = self._plain_index, block.plain[chosen]
+        plain = block.plain[chosen]
+        plain_index = np.empty(plain.shape, np.uint32)
+        plain_index[:] = self._plain_index
         if self.position_feature:
-            at = [self.model.index(PLAIN, _position(position)) for position in positions.tolist()]
-            plain_index = np.broadcast_to(plain_index, plain.shape).copy()
-            plain_index[:, -1] = at
-        else:
-            plain_index = np.broadcast_to(plain_index, plain.shape)
+            plain_index[:, -1] = self._position_index[np.minimum(positions, _LAST_POSITION)]
         used = block.shared_values != 0.0
         shared = self.model.indices(SHARED, block.shared_names)[used], block.shared_values[used]
         index, values = self.index_of_term[block.terms[chosen]], block.values[chosen]

@@ -143,6 +143,10 @@ class VWModel:
         self._mask = np.uint32(rows - 1)
         self._hashes: dict[str, dict[str, int]] = {SHARED: {}, CROSSED: {}, OWN: {}, PLAIN: {}}
         self._labels: dict[tuple[float, float, float], Any] = {}
+        # Filled anew for each page: making them costs as much as learning from them.
+        user = _core._parse_line_text(self._workspace, f"shared |{SHARED} ")
+        self._user: tuple[Any, Any] = user, user[_SHARED_GROUP]
+        self._documents: list[tuple[Any, list[Any]]] = []
         if data is not None:
             self.check_finite()
 
@@ -280,15 +284,22 @@ class VWModel:
         # A sum is finite only if all its terms are (and, of feature values, only then too).
         if not math.isfinite(sum(float(values.sum(dtype=np.float64)) for _, values in (shared, crossed, own, plain))):
             raise LrerankError("a feature value is not finite", remedy="Leave the feature out")
-        user: Any = _core._parse_line_text(self._workspace, f"shared |{SHARED} ")
-        user[_SHARED_GROUP].push_many_features(shared[0].astype(np.uint64), shared[1])
-        parts = ((_CROSSED_GROUP, crossed), (_OWN_GROUP, own), (_PLAIN_GROUP, plain))
-        groups = [(group, *_compressed(*part)) for group, part in parts if part[1].size]
-        for row, label in enumerate(zip(rewards, probabilities, weights, strict=True)):
+        user, of_user = self._user
+        of_user.truncate_to(0)
+        of_user.push_many_features(shared[0].astype(np.uint64), shared[1])
+        groups = [_compressed(*part) for part in (crossed, own, plain)]
+        while len(self._documents) < len(rewards):
             document: Any = _core.Example()
-            for group, indices, values, ends in groups:
-                part = slice(ends[row], ends[row + 1])
-                document[group].push_many_features(indices[part], values[part])
+            self._documents.append(
+                (document, [document[group] for group in (_CROSSED_GROUP, _OWN_GROUP, _PLAIN_GROUP)])
+            )
+        for row, label in enumerate(zip(rewards, probabilities, weights, strict=True)):
+            document, own_groups = self._documents[row]
+            for group, (indices, values, ends) in zip(own_groups, groups, strict=True):
+                group.truncate_to(0)
+                if ends[row] < ends[row + 1]:
+                    part = slice(ends[row], ends[row + 1])
+                    group.push_many_features(indices[part], values[part])
             self._learn_one(user, document, *label)
 
     def _learn_one(self, shared: Any, document: Any, reward: float, probability: float, weight: float) -> None:
