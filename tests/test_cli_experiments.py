@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,15 +15,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t
+from small_site import experiment as small_experiment
+from small_site import shop
 from typer.testing import CliRunner
 
-from lrerank.cli.experiments import _follow
+from lrerank.cli.experiments import _enough, _follow
 from lrerank.cli.main import app
 from lrerank.errors import LrerankError
-from lrerank.experiments.results import Run, Runs
+from lrerank.experiments.ablation import ablated
+from lrerank.experiments.cold_start import cold_started
+from lrerank.experiments.early_stop import looked, told
+from lrerank.experiments.lifts import explained, lifts
+from lrerank.experiments.results import Run, Runs, RunStoppedError
+from lrerank.experiments.run import run as simulated
+from lrerank.experiments.sequential import confidence_sequence
 from lrerank.experiments.spec import Experiment
+from lrerank.experiments.sweep_plan import plan
 from lrerank.experiments.tables import COLUMNS, Task, values
 from lrerank.pipeline import Pipeline
+from lrerank.store import Store
 
 EXPERIMENT = Experiment.shipped("first").with_values({"impressions": 1000, "measure_from": 400, "bins": 5})
 REPLICATES = 5
@@ -150,7 +161,7 @@ def test_show_takes_the_last_run_a_beginning_other_measures_and_breakdowns(home:
     said = run(home, "runs", "show", "new", "--by", "history")
     assert "Reward (reward per page) by history" in said.out and "0.5000" in said.out
     said = run(home, "runs", "show", "new", "--measure", "candidate_coverage")
-    assert "Candidate coverage" in said.out and "+0.0000" in said.out
+    assert "Candidate coverage" in said.out and " 0.0000" in said.out
     said = run(home, "runs", "show", "new", "--measure", "rewrd")
     assert said.code == 2 and "Did you mean reward?" in said.err
     assert run(home, "runs", "show", "nothing").code == 2
@@ -283,3 +294,189 @@ def test_a_run_that_is_stopped_closes_its_workers_and_says_how_to_go_on(
 
 def iter_of(*snapshots: Any) -> Iterator[Any]:
     yield from snapshots
+
+
+def table(made: dict[str, np.ndarray[Any, np.dtype[np.float64]]], measure: str = "expected_reward") -> pd.DataFrame:
+    """arm → [replicates, bins] per page, as figures of bins of 200 impressions."""
+    rows = [
+        (0, replicate, arm, 200 * place, 200 * place + 200, measure, "all", "", 200 * value, 200.0)
+        for arm, each in made.items()
+        for replicate, bins in enumerate(each)
+        for place, value in enumerate(bins)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def t_interval(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return values.mean() - half, values.mean() + half
+
+
+def test_the_waterfall_takes_each_step_from_the_one_before(home: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    luck = rng.normal(0, 0.05, (REPLICATES, 1))
+    heights = {"static": 0.5, "pooled": 0.6, "context": 0.61, "learned": 0.7, "reference": 1.0, "popularity": 0.4}
+    made = {arm: height + luck + rng.normal(0, 0.004, (REPLICATES, 5)) for arm, height in heights.items()}
+    run_ = Runs(tmp_path / "runs").create(EXPERIMENT)
+    reward = table(made, "reward")
+    figures = pd.concat([table(made), reward], ignore_index=True)
+    for replicate in range(REPLICATES):
+        run_.append(Task(0, replicate), figures[figures["replicate"] == replicate])
+    found = run(tmp_path, "runs", "show", "--json").json
+    means = {arm: each[:, 2:].mean(axis=1) for arm, each in made.items()}
+    steps = found["waterfall"]
+    assert [step["arm"] for step in steps] == ["static", "pooled", "context", "learned", "reference"]
+    for before, step in pairwise(steps):
+        difference = 1000 * (means[step["arm"]] - means[before["arm"]])
+        assert step["difference"]["value"] == pytest.approx(difference.mean())
+        assert (step["difference"]["low"], step["difference"]["high"]) == pytest.approx(t_interval(difference))
+    closed = (means["learned"] - means["static"]).mean() / (means["reference"] - means["static"]).mean()
+    assert steps[3]["share_of_gap"]["value"] == pytest.approx(closed)
+    assert found["verdict"].startswith("Provisional, 5 of 6 replicates: In this built-in world learned leads static")
+    said = run(tmp_path, "runs", "show").out
+    assert "Lift step by step: expected clicks per 1,000 searches, impressions 400 to 1,000, 5 replicates" in said
+    assert f"{100 * closed:.0f} %" in said
+    assert run(home, "runs", "show", "older", "--json").json["waterfall"] == [], "not all of its arms have figures"
+
+
+def test_exploration_is_told_by_its_net_return_its_price_and_when_it_breaks_even() -> None:
+    arms = {"arms.learned.exploration_rate": 0.1}
+    given = EXPERIMENT.with_values(arms).to_json()
+    given["arms"]["greedy"] = {**given["arms"]["learned"], "strategy": "greedy"}
+    experiment = Experiment.parse(given)
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 0.0005, (REPLICATES, 5))
+    greedy = 0.5 + rng.normal(0, 0.05, (REPLICATES, 1)) + np.zeros((REPLICATES, 5))
+    made = {"greedy": greedy, "learned": greedy + np.array([-0.1, 0.06, 0.06, 0.05, 0.05]) + noise}
+    price = table({"learned": np.full((REPLICATES, 5), 0.02)}, "price")
+    [found] = lifts(pd.concat([table(made), price]), experiment).exploration
+    gained = 1000 * (made["learned"] - greedy).mean(axis=1)
+    assert (found.comparison.arm, found.comparison.baseline) == ("learned", "greedy")
+    assert found.comparison.per_thousand.value == pytest.approx(gained.mean()), "from the first impression on"
+    # 200 times -0.1, -0.04, +0.02, ... accumulated: it is paid back within the third bin of 200.
+    assert found.returns.break_even == 600
+    said = explained(found, experiment)
+    low, high = t_interval(gained)
+    assert f"net return +{gained.mean():.2f} clicks per 1,000 searches against greedy" in said
+    assert f"95 % interval +{low:.2f} to +{high:.2f}, simulation noise, over all 1,000 impressions" in said
+    assert "Price: 20.0 per 1,000" in said and "from 600 impressions on, and with confidence from 600 on." in said
+    in_days = explained(found, experiment, traffic=200)
+    assert "600 impressions (3.0 days)" in in_days and "The world had 1,000 searches a day" in in_days
+    assert "days are converted" not in explained(found, experiment, traffic=1000)
+    made["learned"] = greedy - 0.01 + noise
+    [worse] = lifts(pd.concat([table(made), price]), experiment).exploration
+    assert "Within these 1,000 impressions it does not break even." in explained(worse, experiment)
+
+
+def test_a_run_stops_when_its_answer_is_clear_and_goes_on_when_asked(tmp_path: Path) -> None:
+    changes = {"replicates": 8, "world.accuracy": 1.0, "reward.purchase": 0.0}
+    given = small_experiment(shop(tmp_path), **changes).to_json()
+    alone = Experiment.parse({**given, "arms": {"static": {"kind": "rerank"}, "learned": {"kind": "uniform"}}})
+    made = Runs(tmp_path / "runs").create(alone)
+
+    def begin() -> Iterator[Any]:
+        return simulated(alone, results=made, store=Store(tmp_path), workers=0)
+
+    with pytest.raises(RunStoppedError):
+        _follow(made, begin, _enough(alone, "learned"), quiet=True)
+    manifest = made.manifest
+    count = made.count()
+    assert manifest["status"] == made.status == "stopped"
+    assert manifest["problem"] == f"stopped after {count} of 8 replicates, when the answer was clear"
+    assert 3 <= count < 8, "no interval that allows looking is bounded before the third"
+    # The oracle: the sequence of intervals over the replicates' differences, in their order.
+    figures = made.figures()
+    rows = figures[(figures["measure"] == "reward") & (figures["by"] == "all") & (figures["start"] >= 100)]
+    sums = rows.groupby(["arm", "replicate"])[["total", "weight"]].sum()
+    means = (sums["total"] / sums["weight"]).unstack("arm")
+    low, high = confidence_sequence((means["learned"] - means["static"]).to_numpy())
+    clear = (low > 0) | (high < 0)
+    assert clear.any(), "snapshots may come after several replicates"
+    made.note("until_clear", "learned")
+    said = run(tmp_path, "runs", "show")
+    assert f"{count} replicates, simulation noise only" in said.out
+    assert f"Stopped after {count} of 8 replicates, when the answer was clear." in said.out
+    assert "95 % interval that allows looking after every replicate" in said.out
+    assert "the other intervals do not" in said.err
+    with pytest.raises(RunStoppedError):
+        _follow(made, begin, _enough(alone, "learned"), quiet=True)
+    assert made.count() == count, "what is clear already is not computed on"
+    _follow(made, begin, quiet=True)
+    assert (made.status, made.count(), made.manifest["problem"]) == ("done", 8, None)
+    assert "of 8 replicates" in told(looked(made.figures(), alone, "learned"), alone, "learned")
+
+
+def test_what_can_not_be_told_apart_is_not_stopped_and_not_called_clear() -> None:
+    rng = np.random.default_rng(6)
+    made = {arm: rng.normal(0.5, 0.05, (REPLICATES, 5)) for arm in ("static", "learned")}
+    experiment = EXPERIMENT.with_values({"replicates": REPLICATES})
+    found = looked(table(made, "reward"), experiment, "learned")
+    assert found is not None and found.answer is None
+    assert "learned and static can't be told apart after all replicates: " in told(found, experiment, "learned")
+    assert looked(table({"static": made["static"]}, "reward"), experiment, "learned") is None
+    one = looked(table({arm: each[:1] for arm, each in made.items()}, "reward"), experiment, "learned")
+    assert "no interval" in told(one, experiment, "learned")
+
+
+def test_groups_that_an_arm_makes_itself_have_no_differences(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    made = Runs(tmp_path / "runs").create(EXPERIMENT)
+    values_of = {
+        (arm, by, group): 0.5 + rng.normal(0, 0.01, REPLICATES)
+        for arm in ("learned", "static")
+        for by, group in (("segment", "one"), ("segment", "two"), ("history", "0"))
+    }
+    for replicate in range(REPLICATES):
+        rows = [
+            (0, replicate, arm, 200 * place, 200 * place + 200, "reward", by, group, 100 * each[replicate], 100.0)
+            for (arm, by, group), each in values_of.items()
+            for place in range(5)
+        ]
+        whole = [
+            (0, replicate, arm, 200 * place, 200 * place + 200, "reward", "all", "", 100.0, 200.0)
+            for arm in ("learned", "static", "reference")
+            for place in range(5)
+        ]
+        made.append(Task(0, replicate), pd.DataFrame([*rows, *whole], columns=list(COLUMNS)))
+    [groups] = run(tmp_path, "runs", "show", "--by", "segment", "--json").json["groups"]
+    cells = {(cell["group"], cell["arm"]): cell for cell in groups["cells"]}
+    difference = values_of["learned", "segment", "two"] - values_of["static", "segment", "two"]
+    cell = cells["two", "learned"]
+    assert cell["difference"] == pytest.approx(difference.mean()) and cell["share"] == 0.5
+    assert (cell["difference_low"], cell["difference_high"]) == pytest.approx(t_interval(difference))
+    assert (cell["low"], cell["high"]) == pytest.approx(t_interval(values_of["learned", "segment", "two"]))
+    assert cells["two", "static"]["difference"] is None
+    said = run(tmp_path, "runs", "show", "--by", "segment", columns=40)
+    ends = " to ".join(f"{end:+.3f}".replace("-", "−") for end in t_interval(difference))
+    assert ends in said.out, "a narrow terminal cuts no number"
+    [groups] = run(tmp_path, "runs", "show", "--by", "history", "--json").json["groups"]
+    assert all(cell["difference"] is None for cell in groups["cells"]) and "--cold-start" in groups["note"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["simulate", "--arm", "learned"], "--arm"),
+        (["simulate", "--until-clear", "--arm", "lerned"], "--arm"),
+        (["simulate", "--until-clear", "--arm", "static"], "--arm"),
+        (["simulate", "drift", "--until-clear"], "--until-clear"),
+        (["simulate", "--set", 'waterfall=["static", "poled"]'], "waterfall[1]"),
+        (["simulate", "--set", 'waterfall=["static", "reference"]'], "waterfall[1]"),
+        (["simulate", "--set", "waterfall=static"], "waterfall"),
+        (["runs", "show", "older", "--by", "device"], "--by"),
+        (["runs", "show", "older", "--by", "segment"], "--by"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_refused(home: Path, arguments: list[str], place: str) -> None:
+    before = Runs(home / "runs").ids()
+    said = run(home, *arguments)
+    assert said.code == 2 and said.err.startswith(f"{place}: "), said.err
+    assert Runs(home / "runs").ids() == before
+
+
+def test_studies_that_replace_arms_of_a_waterfall_have_none(tmp_path: Path) -> None:
+    here = EXPERIMENT.with_values({"world.catalog": str(shop(tmp_path))})
+    swept = here.with_values({"sweep": {"axes": {"arms.learned.exploration_rate": [0.0, 0.1]}}})
+    assert swept.waterfall[-1] == "learned"
+    for made in (plan(swept)[0].experiment, cold_started(here, "learned"), ablated(here, "learned")[0]):
+        assert made.waterfall == ()

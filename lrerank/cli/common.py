@@ -39,6 +39,8 @@ InputsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
+_NARROWEST = 12  # cells, of a column that may wrap
+
 console = Console()
 # What is not the result (progress, notes) goes to standard error, so that a pipe gets the result alone.
 aside = Console(stderr=True)
@@ -103,7 +105,14 @@ def table(
         )
     for row in rows:
         drawn.add_row(*(escape(cell) for cell in row))
-    console.print(drawn)
+    # Numbers are not cut: a terminal that is too narrow wraps the lines instead.
+    needed = sum(
+        (max(map(cell_len, cells)) if cells[0] in whole else _NARROWEST) + 2
+        for cells in zip(columns, *rows, strict=True)
+    )
+    if needed > console.width:
+        drawn.width = needed
+    console.print(drawn, crop=False)
 
 
 def say(sentence: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -12,10 +12,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lrerank.cli.common import JsonOption, aside, console, print_json, read_inputs, say
+from lrerank.cli.lift_tables import TrafficOption, print_lifts
 from lrerank.cli.run_tables import print_values, values_json
-from lrerank.cli.runs import about
+from lrerank.cli.runs import WATCHED, about, sentence_of
 from lrerank.errors import InputError
-from lrerank.experiments.results import Kind, Run, Runs
+from lrerank.experiments.early_stop import arm_to_watch, looked, stopped_after
+from lrerank.experiments.results import Kind, Run, Runs, RunStoppedError
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.spec_text import parse_value
 from lrerank.files import readable_errors, write_atomically
@@ -49,6 +51,13 @@ def simulate(
     replicates: ReplicatesOption = None,
     seed: SeedOption = None,
     workers: WorkersOption = None,
+    until_clear: Annotated[
+        bool, typer.Option("--until-clear", help="Look after every replicate, and stop when one arm's answer is clear.")
+    ] = False,
+    arm: Annotated[
+        str | None, typer.Option(help="Which arm's, against the baseline; learned by default.", metavar="ARM")
+    ] = None,
+    traffic: TrafficOption = None,
     values: SetOption = None,
     resume: ResumeOption = None,
     quiet: QuietOption = False,
@@ -59,21 +68,33 @@ def simulate(
     Stopped with Ctrl-C, it goes on where it was with --resume.
 
     lrerank simulate first --set arms.learned.exploration_rate=0.05
+
+    lrerank simulate --replicates 20 --until-clear
     """
-    run = _run_of("simulate", spec, "first", _changes(impressions, replicates, seed, values), resume)
+    if arm is not None and not until_clear:
+        raise InputError("this is for --until-clear", path="--arm", value=arm, remedy="Add it, or leave --arm out")
+    run = _simulation_of(spec, _changes(impressions, replicates, seed, values), resume, arm, until_clear=until_clear)
+    from lrerank.experiments.lifts import lifts
     from lrerank.experiments.run import run as simulated
-    from lrerank.experiments.verdict import verdict
 
     experiment = run.experiment
-    _follow(run, lambda: simulated(experiment, results=run, workers=workers), quiet=quiet)
+    enough = _enough(experiment, str(run.noted(WATCHED))) if until_clear else None
+    with suppress(RunStoppedError):
+        _follow(run, lambda: simulated(experiment, results=run, workers=workers), enough, quiet=quiet)
     figures = run.figures()
-    found = verdict(figures, experiment)
+    sentence = sentence_of(run, figures)
     if as_json:
-        print_json({**about(run), "verdict": found.sentence, "values": values_json(figures, experiment.window)})
+        window = experiment.window
+        found = {"verdict": sentence, **lifts(figures, experiment).to_json(), "values": values_json(figures, window)}
+        print_json({**about(run), **found})
         return
-    console.print(found.sentence, highlight=False, markup=False, soft_wrap=True)
+    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     console.print()
+    print_lifts(figures, experiment, traffic)
     print_values(figures, experiment.window)
+    if run.status == "stopped":
+        say("Only the first sentence allows for the early stop; the other intervals do not.")
+        say(f"for all replicates: lrerank simulate --resume {run.run_id}")
     say(f"{run.manifest['provenance']}; kept as {run.run_id}: lrerank runs show {run.run_id}")
 
 
@@ -119,7 +140,7 @@ def sweep(
     if resume is not None or not (ablate or cold_start):
         if ablate or cold_start:
             raise InputError("a run goes on as it was begun", path="--resume", value=resume, remedy="Leave it out")
-        run = _run_of("sweep", spec, "sweep", changes, resume, out)
+        run = _sweep_of(spec, changes, resume, out)
     else:
         run = _study_of(Experiment.find(spec or "first").with_values(changes), ablate, cold_start)
     experiment, study = run.experiment, study_of(run)
@@ -206,20 +227,13 @@ def _changes(
     return changes
 
 
-def _run_of(
-    kind: Kind, spec: str | None, default: str, changes: dict[str, Any], resume: str | None, out: Path | None = None
-) -> Run:
-    """A new run, or the one to go on with."""
+def _sweep_of(spec: str | None, changes: dict[str, Any], resume: str | None, out: Path | None) -> Run:
+    """A new sweep, or the one to go on with."""
     if resume is not None:
-        return _resumed(resume, spec, changes, kind)
-    spec = spec or default
-    experiment = Experiment.find(spec).with_values(changes)
-    if kind == "simulate" and experiment.sweep is not None:
-        say(f"{spec} has a sweep, which is left out here: see lrerank sweep")
-        experiment = experiment.without_sweep()
-    if kind == "sweep":
-        _check_sweep(experiment, out)
-    return Runs(Store().runs).create(experiment, kind)
+        return _resumed(resume, spec, changes, "sweep")
+    experiment = Experiment.find(spec or "sweep").with_values(changes)
+    _check_sweep(experiment, out)
+    return Runs(Store().runs).create(experiment, "sweep")
 
 
 def _resumed(run_id: str, spec: str | None, changes: dict[str, Any], kind: Kind) -> Run:
@@ -236,8 +250,58 @@ def _resumed(run_id: str, spec: str | None, changes: dict[str, Any], kind: Kind)
     return run
 
 
-def _follow(run: Run, begin: Callable[[], Iterator[Snapshot]], *, quiet: bool) -> None:
-    """Lets a run go to its end, showing how far it is and how long it will take."""
+def _simulation_of(
+    spec: str | None, changes: dict[str, Any], resume: str | None, arm: str | None, *, until_clear: bool
+) -> Run:
+    """A new simulation, or the one to go on with; which arm is looked at is kept beside it."""
+    if resume is not None:
+        run = _resumed(resume, spec, changes, "simulate")
+        watched = run.noted(WATCHED)
+        if until_clear and watched is not None and arm not in (None, watched):
+            remedy = f"Leave it out: {watched} was looked at before"
+            raise InputError("a run goes on as it was begun", path="--arm", value=arm, remedy=remedy)
+        if until_clear and watched is None:
+            run.note(WATCHED, arm_to_watch(run.experiment, arm))
+        return run
+    spec = spec or "first"
+    experiment = Experiment.find(spec).with_values(changes)
+    if experiment.sweep is not None:
+        say(f"{spec} has a sweep, which is left out here: see lrerank sweep")
+        experiment = experiment.without_sweep()
+    watched = arm_to_watch(experiment, arm) if until_clear else None
+    run = Runs(Store().runs).create(experiment)
+    if watched is not None:
+        run.note(WATCHED, watched)
+    return run
+
+
+def _enough(experiment: Experiment, arm: str) -> Callable[[Snapshot], str]:
+    """Says why a run may stop, or "" while it may not; looks when a task was finished, and only then."""
+    seen = 0
+
+    def enough(snapshot: Snapshot) -> str:
+        nonlocal seen
+        if snapshot.done_tasks == seen or not snapshot.provisional:
+            return ""
+        seen = snapshot.done_tasks
+        found = looked(snapshot.overall, experiment, arm)
+        return "" if found is None or found.answer is None else stopped_after(found, experiment)
+
+    return enough
+
+
+def _follow(
+    run: Run,
+    begin: Callable[[], Iterator[Snapshot]],
+    enough: Callable[[Snapshot], str] | None = None,
+    *,
+    quiet: bool,
+) -> None:
+    """Lets a run go to its end, or until there is enough of it, showing how far it is and how long it will take.
+
+    Raises:
+        RunStoppedError: there is enough.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
     try:
         with (
@@ -249,6 +313,8 @@ def _follow(run: Run, begin: Callable[[], Iterator[Snapshot]], *, quiet: bool) -
             task = bar.add_task(run.run_id, total=None, note="")
             for each in snapshots:
                 bar.update(task, completed=each.done_tasks, total=each.tasks, note=_note(each))
+                if enough is not None and (reason := enough(each)):
+                    raise RunStoppedError(reason)
     except KeyboardInterrupt:
         say(f"stopped; go on with: lrerank {run.manifest['kind']} --resume {run.run_id}")
         raise

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lrerank.cli.common import console, interval, printable, say, table
+from lrerank.cli.common import console, printable, say, table
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.measures_table import MEASURES
 from lrerank.experiments.spec import REFERENCE
 from lrerank.experiments.spec_text import SpecError, nearest
 from lrerank.experiments.tables import values
+from lrerank.experiments.wording import rounded
 
 if TYPE_CHECKING:
     from lrerank.experiments.compare import Comparison
@@ -23,11 +24,14 @@ DEFAULT_MEASURE = "reward"
 _OVERVIEW = ("clicks", "reward", "ctr_at_1", "ndcg", "regret", "explored_pages", "candidate_coverage")
 
 
-def check_measures(measures: Sequence[str]) -> None:
-    """Refuses a measure that nobody knows."""
+def check_measures(measures: Sequence[str], by: str | None = None) -> None:
+    """Refuses a measure that nobody knows, and a breakdown that a measure does not come in."""
     for measure in measures:
         if measure not in MEASURES:
             raise SpecError("unknown measure", path="--measure", value=measure, remedy=nearest(measure, MEASURES))
+        known = [each for each in MEASURES[measure].by if each != "all"]
+        if by is not None and by not in known:
+            raise SpecError(f"{measure} does not come by this", path="--by", value=by, remedy=nearest(by, known))
 
 
 def comparisons(figures: pd.DataFrame, baseline: str, measure: str, window: tuple[int, int]) -> list[Comparison]:
@@ -47,9 +51,11 @@ def print_comparisons(found: Sequence[Comparison], measure: str) -> None:
     one, measured = found[0], MEASURES[measure]
     rows = [[one.baseline, f"{one.baseline_value.value:.4f}", "", "", "", ""]]
     for each in found:
-        lift = "" if math.isnan(each.lift.value) else f"{each.lift.value:+.1%}"
+        lift = "" if math.isnan(each.lift.value) else f"{rounded(100 * each.lift.value, 1, '+')} %"
         noise, worlds = (_range(estimate) for estimate in (each.difference.noise, each.difference.worlds))
-        rows.append([each.arm, f"{each.arm_value.value:.4f}", f"{each.difference.value:+.4f}", lift, noise, worlds])
+        rows.append(
+            [each.arm, f"{each.arm_value.value:.4f}", rounded(each.difference.value, 4, "+"), lift, noise, worlds]
+        )
     columns = ["arm", measure, "difference", "lift", "simulation noise", "world uncertainty"]
     if len(set(one.worlds.tolist())) == 1:
         rows, columns = [row[:-1] for row in rows], columns[:-1]
@@ -59,7 +65,7 @@ def print_comparisons(found: Sequence[Comparison], measure: str) -> None:
         rows,
         right=columns[1:4],
         whole=("arm", *columns[4:]),
-        title=f"{measured.label} ({measured.unit}) against {one.baseline}, {window}; {one.level:.0%} intervals, paired",
+        title=f"{measured.label} ({measured.unit}) against {one.baseline}, {window}; {100 * one.level:g} % intervals, paired",
     )
     for each in found:
         for note in dict.fromkeys((each.difference.noise.note, each.note)):
@@ -73,19 +79,6 @@ def print_values(figures: pd.DataFrame, window: tuple[int, int], measures: Seque
     names = [name for name in measures if name in wide.columns]
     rows = [[arm, *(_number(wide.at[arm, name]) for name in names)] for arm in wide.index]
     table(["arm", *names], rows, right=names, whole=("arm",))
-
-
-def print_groups(figures: pd.DataFrame, window: tuple[int, int], by: str, measure: str) -> None:
-    """A row per group of a breakdown, a column per arm."""
-    found = values(figures, window, by)
-    found = found[found["measure"] == measure]
-    if found.empty:
-        known = MEASURES[measure].by
-        raise SpecError("there are no figures by this", path="--by", value=by, remedy=nearest(by, known))
-    arms = list(found["arm"].unique())
-    wide = found.pivot_table(index="group", columns="arm", values="value", sort=False, dropna=False)
-    rows = [[str(group), *(_number(wide.at[group, arm]) for arm in arms)] for group in wide.index]
-    table([by, *arms], rows, right=arms, title=f"{MEASURES[measure].label} ({MEASURES[measure].unit}) by {by}")
 
 
 def values_json(figures: pd.DataFrame, window: tuple[int, int]) -> dict[str, dict[str, float]]:
@@ -116,7 +109,8 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 def print_heading(about: Mapping[str, Any]) -> None:
     """Which run, what it asks, whose world it is."""
     console.print(printable(str(about["question"])), style="bold", highlight=False, markup=False)
-    state = f"{about['status']}, {about['tasks']} tasks done, begun {about['started']}"
+    begun = str(about["started"])[:16].replace("T", " ")
+    state = f"{about['status']}, {about['tasks']} tasks done, begun {begun} UTC"
     console.print(f"{about['run']}: {state}; {about['provenance']}", highlight=False, markup=False)
     if about["problem"]:
         say(str(about["problem"]))
@@ -131,11 +125,13 @@ def _wide(figures: pd.DataFrame, window: tuple[int, int]) -> pd.DataFrame:
 
 
 def _number(value: Any) -> str:
-    return "" if math.isnan(value) else f"{value:.4f}"
+    return "" if math.isnan(value) else rounded(value, 4)
 
 
 def _range(estimate: Estimate) -> str:
-    return "none" if estimate.low is None else interval(estimate)
+    if estimate.low is None or estimate.high is None:
+        return "none"
+    return f"{rounded(estimate.low, 4)} to {rounded(estimate.high, 4)}"
 
 
 def _estimate(found: Estimate) -> dict[str, Any]:

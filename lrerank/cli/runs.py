@@ -5,29 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import pandas as pd
 import typer
 
 from lrerank.cli.common import JsonOption, YesOption, console, print_json, say, table
+from lrerank.cli.group_tables import print_groups
+from lrerank.cli.lift_tables import TrafficOption, print_lifts
 from lrerank.cli.run_tables import (
     DEFAULT_MEASURE,
     check_measures,
     comparison_json,
     comparisons,
     print_comparisons,
-    print_groups,
     print_heading,
     print_values,
     values_json,
 )
 from lrerank.errors import InputError, LrerankError
 from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.early_stop import looked, told
+from lrerank.experiments.groups_table import groups_table
+from lrerank.experiments.lifts import lifts
 from lrerank.experiments.results import Run, Runs
 from lrerank.experiments.side_by_side import labels, side_by_side
 from lrerank.experiments.spec_text import nearest
 from lrerank.files import readable_errors, write_atomically
 from lrerank.store import Store
+
+if TYPE_CHECKING:
+    from lrerank.experiments.compare import Comparison
 
 app = typer.Typer(help="Results of experiments: list, show, compare, delete, export.", no_args_is_help=True)
 
@@ -35,6 +43,9 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or a be
 MeasureOption = Annotated[
     list[str] | None, typer.Option("--measure", help="clicks, reward, regret, ndcg, …; as often as needed.")
 ]
+
+WATCHED = "until_clear"
+"""The note of a run that was begun with --until-clear: which arm is looked at after every replicate."""
 
 _STAGE, _SPEC, _FIGURES, _CSV = ".json", ".toml", ".parquet", ".csv"
 
@@ -77,6 +88,7 @@ def show(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Its id or a beginning; the last one by default.")] = "",
     measure: MeasureOption = None,
     by: Annotated[str | None, typer.Option(help="Values per group: segment, inferred, history or position.")] = None,
+    traffic: TrafficOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run found: every arm against the baseline, and all measures.
@@ -84,7 +96,7 @@ def show(
     lrerank runs show first --measure regret --by history
     """
     measures = measure or [DEFAULT_MEASURE]
-    check_measures(measures)
+    check_measures(measures, by)
     chosen = Runs(Store().runs).open(run)
     experiment, figures, header = chosen.experiment, chosen.figures(), about(chosen)
     found = (
@@ -92,10 +104,9 @@ def show(
         if figures.empty
         else [comparisons(figures, experiment.baseline, each, experiment.window) for each in measures]
     )
+    groups = [] if figures.empty or by is None else [groups_table(figures, experiment, by, each) for each in measures]
     if as_json:
-        window = experiment.window
-        shown = {} if figures.empty else values_json(figures, window)
-        print_json({**header, "values": shown, "comparisons": [comparison_json(each) for one in found for each in one]})
+        print_json({**header, **_found_json(chosen, figures, found), "groups": [each.to_json() for each in groups]})
         return
     print_heading(header)
     is_told = header["kind"] == "sweep" and _print_sweep(chosen)
@@ -103,12 +114,18 @@ def show(
         if not is_told:
             console.print(f"No figures yet: lrerank {header['kind']} --resume {chosen.run_id}", highlight=False)
         return
-    for name, compared in zip(measures, found, strict=True):
+    if header["kind"] == "simulate":
+        console.print(sentence_of(chosen, figures), highlight=False, markup=False, soft_wrap=True)
+        console.print()
+        if chosen.noted(WATCHED) is not None:
+            say("Only this sentence allows for looking after every replicate; the other intervals do not.")
+    for place, (name, compared) in enumerate(zip(measures, found, strict=True)):
         print_comparisons(compared, name)
         console.print()
-        if by is not None:
-            print_groups(figures, experiment.window, by, name)
+        if groups:
+            print_groups(groups[place])
             console.print()
+    print_lifts(figures, experiment, traffic)
     print_values(figures, experiment.window)
 
 
@@ -197,6 +214,24 @@ def about(run: Run) -> dict[str, Any]:
         "git",
     )
     return {"run": run.run_id, "status": run.status, "tasks": run.count(), **{name: manifest[name] for name in names}}
+
+
+def sentence_of(run: Run, figures: pd.DataFrame) -> str:
+    """What a simulation has found so far, in sentences; of one that was looked at, what holds however often."""
+    watched = run.noted(WATCHED)
+    if watched is None:
+        from lrerank.experiments.verdict import verdict
+
+        return verdict(figures, run.experiment).sentence
+    return told(looked(figures, run.experiment, str(watched)), run.experiment, str(watched))
+
+
+def _found_json(run: Run, figures: pd.DataFrame, found: Sequence[Sequence[Comparison]]) -> dict[str, Any]:
+    if figures.empty:
+        return {"verdict": None, "values": {}, "comparisons": []}
+    said: dict[str, Any] = {"verdict": sentence_of(run, figures) if run.manifest["kind"] == "simulate" else None}
+    said |= lifts(figures, run.experiment).to_json() | {"values": values_json(figures, run.experiment.window)}
+    return said | {"comparisons": [comparison_json(each) for one in found for each in one]}
 
 
 def _print_sweep(run: Run) -> bool:

@@ -111,7 +111,7 @@ def ablated(experiment: Experiment, arm: str, store: Store | None = None) -> tup
         groups[name] = group
     if not groups:
         raise SpecError("this arm looks at nothing that could be left out", path=f"arms.{arm}", value=arm)
-    return Experiment.parse({**given, "arms": arms, "baseline": arm}), groups
+    return Experiment.parse({**given, "arms": arms, "baseline": arm, "waterfall": []}), groups
 
 
 def ablation_table(figures: pd.DataFrame, experiment: Experiment, groups: Mapping[str, str]) -> Ablation:

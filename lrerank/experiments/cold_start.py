@@ -107,7 +107,7 @@ def cold_started(experiment: Experiment, arm: str) -> Experiment:
     given = experiment.without_sweep().to_json()
     spec = given["arms"][arm]
     spec["cold_start"]["threshold"] = 0
-    return Experiment.parse({**given, "arms": {arm: spec}, "baseline": arm})
+    return Experiment.parse({**given, "arms": {arm: spec}, "baseline": arm, "waterfall": []})
 
 
 def cold_start_table(figures: pd.DataFrame, experiment: Experiment) -> ColdStart:

@@ -31,7 +31,7 @@ from lrerank.experiments.spec_text import SpecError, nearest
 from lrerank.experiments.tables import Task, read_figures, read_task, to_parquet, together
 from lrerank.files import StorageError, json_text, readable_errors, sync_folder, write_atomically, write_new
 
-Status = Literal["running", "done", "cancelled", "failed", "interrupted"]
+Status = Literal["running", "done", "stopped", "cancelled", "failed", "interrupted"]
 Kind = Literal["simulate", "sweep"]
 
 _MANIFEST, _TASKS = "manifest.json", "tasks"
@@ -52,6 +52,10 @@ class RunBusyError(LrerankError):
 
 class RunCancelledError(LrerankError):
     """Whoever asked for the figures wants no more of them; those of finished tasks are kept."""
+
+
+class RunStoppedError(RunCancelledError):
+    """The answer is clear before all replicates are done; the message says after how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +191,8 @@ class Run:
     def working(self) -> Iterator[None]:
         """Claims the run while its tasks are computed, and keeps its status: running, then how it ended.
 
-        Left without an error it is done; by Ctrl-C, a generator that is closed or a `RunCancelledError` it is cancelled;
-        else it failed.
+        Left without an error it is done; by a `RunStoppedError` it is stopped, with the message as its problem; by
+        Ctrl-C, a generator that is closed or another `RunCancelledError` it is cancelled; else it failed.
 
         Raises:
             RunBusyError: another process is at work on it.
@@ -203,6 +207,9 @@ class Run:
             self._write(status="running", finished=None, problem=None)
             try:
                 yield
+            except RunStoppedError as enough:
+                self.finish("stopped", enough.message)
+                raise
             except (KeyboardInterrupt, GeneratorExit, RunCancelledError):
                 self.finish("cancelled")
                 raise
@@ -295,7 +302,7 @@ class Runs:
         """
         ids = self.ids()
         if not run_id:
-            rows = [row for row in self.list() if not row.problem]
+            rows = [row for row in self.list() if row.status != "damaged"]
             if not rows:
                 remedy = "Begin one with lrerank simulate"
                 raise RunNotFoundError("there is no run yet", path=str(self.folder), remedy=remedy)

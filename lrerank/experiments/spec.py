@@ -79,7 +79,7 @@ REFERENCE = "reference"
 Provenance = Literal["built-in world", "your catalog, assumed users"]
 _ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _MOST_SETTINGS = 1000
-_NO_AXES = ("sweep", "name", "question", "baseline")
+_NO_AXES = ("sweep", "name", "question", "baseline", "waterfall")
 _SHIPPED = "specs"
 _DAY = 86_400.0
 
@@ -246,6 +246,8 @@ class Experiment(Part):
         seed: of the replicates.
         slots: length of the lists.
         reward: what is learned and compared.
+        waterfall: arms in the order in which their lifts are told step by step, the static ranking first; the reference
+            list follows by itself. () = none.
         sweep: settings to compare, or None.
 
     Raises:
@@ -267,6 +269,7 @@ class Experiment(Part):
     seed: Seed = 0
     slots: Annotated[int, Field(ge=1)] = 10
     reward: RewardSpec = RewardSpec()
+    waterfall: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     sweep: SweepSpec | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -427,6 +430,19 @@ class Experiment(Part):
             raise refused(
                 "tastes would change after the end", path="world.parameters.shifts", value=late, remedy=remedy
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_steps(self) -> Self:
+        for place, name in enumerate(self.waterfall):
+            path = f"waterfall[{place}]"
+            if name == REFERENCE:
+                remedy = "Leave it out; the reference list is always the last step"
+                raise refused("this step comes by itself", path=path, value=name, remedy=remedy)
+            if name not in self.arms:
+                raise refused("no arm has this name", path=path, value=name, remedy=nearest(name, self.arms))
+            if name in self.waterfall[:place]:
+                raise refused("a step is there twice", path=path, value=name, remedy="Name it once")
         return self
 
     @model_validator(mode="after")

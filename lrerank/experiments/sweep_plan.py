@@ -107,7 +107,7 @@ def _condition(
         name = _free(draft.arm, f"-{place:0{width}d}", arms)
         arms[name] = draft.spec
         variants.append(Variant(name, draft.arm, draft.values))
-    given[_ARMS] = arms
+    given |= {_ARMS: arms, "waterfall": []}  # its steps may be among the arms that are replaced
     if conditions > 1:
         suffix = f"-{number}"
         given["name"] = setting.name[: _LONGEST_NAME - len(suffix)] + suffix

@@ -31,19 +31,24 @@ def number(value: float) -> str:
     """A number per page as one per 1,000, with its sign."""
     per_thousand = 1000.0 * value
     digits = 0 if abs(per_thousand) >= 10 else (1 if abs(per_thousand) >= 1 else 2)
-    return minus(f"{per_thousand:+,.{digits}f}")
+    return rounded(per_thousand, digits, "+")
 
 
 def measured(value: float, low: float | None, high: float | None, *, sign: bool = True) -> tuple[str, str]:
     """A number and its interval, with as many digits as the interval's width lets them have; "" without an interval."""
     plus = "+" if sign else ""
     if low is None or high is None:
-        return minus(f"{value:{plus},.{0 if abs(value) >= 100 else 1}f}"), ""
+        return rounded(value, 0 if abs(value) >= 100 else 1, plus), ""
     width = high - low
     digits = 0 if width >= 20 else (1 if width >= 2 else 2)
-    return minus(f"{value:{plus},.{digits}f}"), minus(f"{low:{plus},.{digits}f} to {high:{plus},.{digits}f}")
+    return rounded(value, digits, plus), " to ".join(rounded(end, digits, plus) for end in (low, high))
 
 
-def minus(text: str) -> str:
-    """With a minus sign instead of a hyphen."""
-    return text.replace("-", "−")
+def rounded(value: float, digits: int, plus: str = "") -> str:
+    """A number with a minus sign instead of a hyphen; what rounds to zero has no sign.
+
+    Args:
+        plus: "+" for a sign in any case.
+    """
+    said = f"{value:{plus},.{digits}f}"
+    return said.lstrip("+-") if not said.strip("+-0.") else said.replace("-", "−")

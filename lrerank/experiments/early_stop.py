@@ -1,0 +1,90 @@
+"""Stop a run when the answer is clear: one arm against the baseline, looked at after every replicate.
+
+The arm is chosen before the run begins, so there is no choice among arms to allow for. What allows for looking is the
+interval: see `sequential`. Ordinary intervals of a run that was stopped so say too much.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lrerank.errors import LrerankError
+from lrerank.experiments.sequential import Look, look
+from lrerank.experiments.spec import Experiment, SpecError
+from lrerank.experiments.spec_text import nearest
+from lrerank.experiments.wording import amount, number, place
+
+MEASURE = "reward"
+_PREFERRED = "learned"
+
+
+def arm_to_watch(experiment: Experiment, asked: str | None = None) -> str:
+    """The arm whose difference from the baseline is to become clear: the one asked for, `learned`, or the only one.
+
+    Raises:
+        SpecError: there is no such arm, it is the baseline, or several may be meant.
+    """
+    others = [name for name in experiment.arms if name != experiment.baseline]
+    if asked == experiment.baseline:
+        remedy = f"Use another arm: {', '.join(others) or 'the spec has none'}"
+        raise SpecError("the baseline can't be compared with itself", path="--arm", value=asked, remedy=remedy)
+    if asked is not None and asked not in others:
+        raise SpecError("no arm has this name", path="--arm", value=asked, remedy=nearest(asked, others))
+    if asked is not None:
+        return asked
+    if _PREFERRED in others:
+        return _PREFERRED
+    if len(others) == 1:
+        return others[0]
+    if not others:
+        remedy = "Add an arm beside the baseline"
+        raise SpecError("there is nothing to compare", path="--until-clear", value=experiment.baseline, remedy=remedy)
+    raise SpecError(
+        "several arms may be meant", path="--until-clear", value=others, remedy=f"Say it with --arm {others[0]}"
+    )
+
+
+def looked(figures: pd.DataFrame, experiment: Experiment, arm: str) -> Look | None:
+    """What may be said of the arm now, or None before a replicate of both is done.
+
+    Args:
+        figures: of finished tasks; those of tasks under way do not count.
+    """
+    start, end = experiment.window
+    worlds = range(experiment.world.worlds)
+    try:
+        return look(figures, arm, experiment.baseline, MEASURE, start=start, end=end, worlds=worlds)
+    except LrerankError:
+        # Arms of a replicate may be computed apart: so far no replicate has both.
+        return None
+
+
+def stopped_after(found: Look, experiment: Experiment) -> str:
+    """`stopped after 5 of 20 replicates, when the answer was clear`."""
+    return f"stopped after {found.estimate.groups} of {experiment.replicates} replicates, when the answer was clear"
+
+
+def told(found: Look | None, experiment: Experiment, arm: str) -> str:
+    """The verdict on a run that was looked at, in sentences: what holds however often one looked."""
+    baseline, where = experiment.baseline, place(experiment)
+    if found is None or not found.estimate.groups:
+        return f"Nothing can be said yet of {arm} against {baseline}: no replicate is finished."
+    estimate, done = found.estimate, found.estimate.groups
+    start, end = experiment.window
+    lead = f"{amount(estimate.value, experiment, signed=True)} per 1,000 searches"
+    several = experiment.world.worlds > 1
+    over = f"{done} replicates" + (f" of {experiment.world.worlds} worlds" if several else "")
+    noise = "simulation noise of these worlds only" if several else "simulation noise only"
+    sure = f"no interval: {estimate.note}"
+    if estimate.low is not None and estimate.high is not None:
+        between = f"{number(estimate.low)} to {number(estimate.high)}"
+        sure = f"{100 * estimate.level:g} % interval that allows looking after every replicate {between}"
+    about = f"({sure}, over {over}, {noise}; impressions {start:,} to {end:,})"
+    if found.answer is None:
+        ending = "after all replicates" if done >= experiment.replicates else f"after {done} replicates"
+        return f"{where} {arm} and {baseline} can't be told apart {ending}: {lead} {about}."
+    verb = "leads" if found.answer == "above" else "is behind"
+    clear = f"It was clear after {found.decided_at} of {experiment.replicates} replicates."
+    if done < experiment.replicates:
+        clear = f"{stopped_after(found, experiment).capitalize()}."
+    return f"{where} {arm} {verb} {baseline}: {lead} {about}. {clear}"
