@@ -10,6 +10,7 @@ from lrerank.experiments.cold_start import ColdStart, cold_start_table
 from lrerank.experiments.results import Run
 from lrerank.experiments.sweep import SettingsTable, settings_table
 from lrerank.experiments.sweep_verdict import short_path
+from lrerank.experiments.wording import measured
 
 STUDY, SETTINGS, ABLATION, COLD_START = "study", "settings", "ablation", "cold_start"
 _BEST, _KEPT = "best", "can't be told from best"
@@ -85,7 +86,7 @@ def _print_settings(found: SettingsTable, baseline: str) -> None:
             [
                 *([row.variant.arm] if several else []),
                 *(_plain(own[path]) if path in own else "" for path in axes),
-                _with_interval(value.value, value.low, value.high, sign=""),
+                _with_interval(value.value, value.low, value.high, sign=False),
                 _with_interval(against.value, against.low, against.high),
                 "" if best is None else _with_interval(best.value, best.low, best.high),
                 f"{row.explored_pages:.0%}",
@@ -125,9 +126,9 @@ def _print_cold_start(found: ColdStart) -> None:
     table(columns, rows, right=columns[1:], whole=columns, title=title)
 
 
-def _with_interval(value: float, low: float | None, high: float | None, sign: str = "+") -> str:
-    between = "" if low is None or high is None else f" ({low:{sign}.1f} to {high:{sign}.1f})"
-    return f"{value:{sign}.1f}{between}"
+def _with_interval(value: float, low: float | None, high: float | None, *, sign: bool = True) -> str:
+    said, between = measured(value, low, high, sign=sign)
+    return f"{said} ({between})" if between else said
 
 
 def _plain(value: Any) -> str:

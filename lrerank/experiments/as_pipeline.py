@@ -14,6 +14,7 @@ MODEL_ID = "search_personalization_v1"
 _LEXICAL: dict[str, Any] = {"stage_type": "sort", "stage_id": "rerank", "parameters": {"model": "lexical"}}
 # `bag` is in the stage where the strategy is `bag`; other learners may have members as well, and then it names them too.
 _IN_STAGE = {"kind", "strategy", "exploration_rate", "exploration_parameters", "features", "bag", "cold_start"}
+_OF_MODEL = {"bits", "learning_rate", "power_t", "interactions", "position", "importance", "clip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,22 @@ class Exported:
         stage: the last stage; None where the candidates stay as they are found.
         pipeline: all stages.
         left_out: field of the arm → value: what the stage has no parameter for, where it is not the default or was
-            asked for. It belongs to the model and how it is trained, or was ablated.
+            asked for.
     """
 
     stage: dict[str, Any] | None
     pipeline: list[dict[str, Any]]
     left_out: Mapping[str, Any]
+
+    @property
+    def of_model(self) -> dict[str, Any]:
+        """What of it belongs to the model and how it is trained."""
+        return {name: value for name, value in self.left_out.items() if name in _OF_MODEL}
+
+    @property
+    def impossible(self) -> dict[str, Any]:
+        """What of it neither the stage nor a model can do: the pipeline ranks otherwise than the arm."""
+        return {name: value for name, value in self.left_out.items() if name not in _OF_MODEL}
 
 
 def as_pipeline(experiment: Experiment, arm: str, model_id: str = MODEL_ID, asked: Collection[str] = ()) -> Exported:

@@ -10,8 +10,7 @@ from lrerank.experiments.as_pipeline import Exported
 from lrerank.experiments.compare import Comparison, joined
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep_table import LEVEL, SettingRow
-
-_TRAINED = "lrerank train"
+from lrerank.experiments.wording import amount, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,35 +111,29 @@ def _paragraph(experiment: Experiment, winner: Winner, rows: Sequence[SettingRow
         sentences.append("What it gains is not said here: no replicates were run that had no part in the choice.")
     else:
         sentences.append(_gain(experiment, name if winner.alone else "it", winner.fresh, alone=winner.alone))
-    if winner.exported is not None and winner.exported.left_out:
-        left_out = ", ".join(f"{field} = {_value(value)}" for field, value in winner.exported.left_out.items())
-        sentences.append(f"The stage has no parameter for {left_out}: that belongs to the model ({_TRAINED}).")
+    if winner.exported is not None and winner.exported.of_model:
+        sentences.append(f"Not of the stage but of its model: {told(winner.exported.of_model)}.")
+    if winner.exported is not None and winner.exported.impossible:
+        sentences.append(f"The stage can't do this, so it ranks otherwise: {told(winner.exported.impossible)}.")
+    if winner.exported is None:
+        sentences.append("No stage ranks so.")
     return " ".join(sentences)
 
 
 def _gain(experiment: Experiment, name: str, fresh: Comparison, *, alone: bool) -> str:
-    headline = fresh.per_thousand.headline
+    headline = fresh.headline
     replicates = f"{len(fresh.replicates)} replicates" if alone else f"{len(fresh.replicates)} fresh replicates"
     sure = f"no interval: {headline.note}"
-    told = f"{name} has this against {fresh.baseline}"
+    said = f"{name} has this against {fresh.baseline}"
     if headline.low is not None and headline.high is not None:
-        sure = f"{100 * LEVEL:g} % interval {_number(headline.low)} to {_number(headline.high)}, {fresh.source}"
+        sure = f"{100 * LEVEL:g} % interval {number(headline.low)} to {number(headline.high)}, {fresh.source}"
         if headline.low <= 0 <= headline.high:
-            told = f"{name} can't be told apart from {fresh.baseline}"
+            said = f"{name} can't be told apart from {fresh.baseline}"
         else:
-            told = f"{name} {'leads' if headline.value > 0 else 'is behind'} {fresh.baseline}"
+            said = f"{name} {'leads' if headline.value > 0 else 'is behind'} {fresh.baseline}"
     window = f"impressions {fresh.start:,} to {fresh.end:,}; {experiment.world.provenance}"
-    amount = f"{_number(headline.value)} {_unit(experiment)} per 1,000 impressions"
-    return f"On {replicates} {told}: {amount} ({sure}; {window})."
-
-
-def _unit(experiment: Experiment) -> str:
-    worth = experiment.reward.click, experiment.reward.purchase
-    return {(1.0, 0.0): "clicks", (0.0, 1.0): "purchases"}.get(worth, "reward")
-
-
-def _number(value: float) -> str:
-    return f"{value:+,.{1 if abs(value) < 100 else 0}f}".replace("-", "−")
+    gain = amount(headline.value, experiment, signed=True)
+    return f"On {replicates} {said}: {gain} per 1,000 impressions ({sure}; {window})."
 
 
 def _value(value: Any) -> str:
