@@ -20,6 +20,7 @@ from lrerank.reranker import Block, Frozen, LearnedReranker, Shelf, incoming_fea
 from lrerank.types import BoolArray, FloatArray, IntArray
 from lrerank.vw import VWModel
 from simulators.arrivals import DEVICES, LOCATIONS
+from simulators.variates import uniforms
 
 _MOST_SHELVES = 4000
 # Values keep growing while a model learns: old pairs of value and outcome say little of today's values.
@@ -28,6 +29,8 @@ _LINK_GROWTH = 1.05
 _PAGES_AT_ONCE = 50
 _CURVE_EVERY = 500
 _LEAST_EXAMINATION = 0.05
+# What the variates decide; no channel of a world has this number.
+_TIES = 3_021
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Learned:
             schema = replace(schema, context=())
         features = CatalogFeatures(search.catalog, schema)
         bootstrap, luck = seed.spawn(2)
+        self._ties = int(luck.generate_state(1, np.uint64)[0])
         self.reranker = LearnedReranker(
             features,
             VWModel(spec.learner(int(bootstrap.generate_state(1)[0]) % 2**31)),
@@ -123,8 +127,8 @@ class Learned:
                 judged = self.reranker.judge(block)
                 slate = self.reranker.draw(judged, shelved.scores, k, self._explorer, self._rng)
                 chosen, shown = slate.order, len(slate.order)
-                best = np.argsort(-judged.values, kind="stable")[:shown]
-                columns[place, :shown], greedy[place, :shown] = chosen, best
+                columns[place, :shown] = chosen
+                greedy[place, :shown] = self._unexplored(judged.values, chosen, requests.impression[place])
                 propensities[place, :shown], explored[place, :shown] = slate.propensities, slate.explored
                 values = judged.values
                 probability[place, :shown] = link(values[chosen])
@@ -134,9 +138,6 @@ class Learned:
     def learn(self, requests: Requests, served: Served, outcomes: Outcomes) -> None:
         """Learns pages one after the other, from what was known when each was shown."""
         behaviour = self.reranker.behaviour
-        if self._rates is not None:
-            columns = self._search.columns(requests.query, shown_rows(requests, served))
-            self._rates.add(requests.query, columns, outcomes.clicks.astype(np.float64), outcomes.reward)
         for place in range(len(requests)):
             count = int((served.columns[place] >= 0).sum())
             if count == 0:
@@ -160,6 +161,25 @@ class Learned:
             for kind, happened in (("click", clicks), ("purchase", outcomes.purchases[place, :count])):
                 for slot in happened.nonzero()[0].tolist():
                     behaviour.engage(kind, user_id, int(rows[slot]), slot + 1, moment, query=query)
+        # Afterwards, since pages of others are frozen above: as they were before their own outcome counts.
+        if self._rates is not None:
+            columns = self._search.columns(requests.query, shown_rows(requests, served))
+            self._rates.add(requests.query, columns, outcomes.clicks.astype(np.float64), outcomes.reward)
+
+    def _unexplored(self, values: FloatArray, shown: IntArray, impression: int) -> IntArray:
+        """[k] a list by value, as it would be drawn without exploration: exact ties are split evenly.
+
+        Tied documents stand as in the list shown, the others behind them in an order by chance: so lists without an
+        explored slot cost nothing, and no tied document is favoured.
+        """
+        order = np.argsort(-values, kind="stable")
+        ranked = values[order[: len(shown) + 1]]
+        if (ranked[1:] == ranked[:-1]).any():
+            place = np.full(len(values), len(shown))
+            place[shown] = np.arange(len(shown))
+            chance = uniforms(self._ties, int(impression), np.arange(len(values)), _TIES)
+            order = np.lexsort((chance, place, -values))
+        return order[: len(shown)]
 
     def _teach(self, frozen: Frozen, rewards: FloatArray, propensities: FloatArray) -> None:
         spec = self._spec
