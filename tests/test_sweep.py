@@ -472,6 +472,9 @@ def test_the_command_prints_the_table_and_writes_the_pipeline(small: Experiment,
     [main] = [each for each in Runs(tmp_path / "runs").ids() if "fresh" not in each]
     _, shown, _ = said(tmp_path, "runs", "show", main)
     assert printed.split("\n")[0] in shown, "what a sweep said can be looked at later"
+    stage = tmp_path / "stage.json"
+    assert said(tmp_path, "runs", "export", main, stage, "--arm", "learned")[0] == 0
+    assert [each["stage_id"] for each in json.loads(stage.read_text())] == ["hybrid_search", "rerank", "learned_rerank"]
     code, printed, aside = said(tmp_path, "sweep", "--resume", main, "--fresh", 2, "--json", "-q", "--workers", 1)
     assert code == 0, aside
     found = json.loads(printed)

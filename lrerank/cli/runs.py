@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pandas as pd
 import typer
 
-from lrerank.cli.common import JsonOption, YesOption, console, print_json, say, table
+from lrerank.cli.common import JsonOption, YesOption, check_folder, console, print_json, say, table
 from lrerank.cli.group_tables import print_groups
 from lrerank.cli.lift_tables import TrafficOption, print_lifts
 from lrerank.cli.run_tables import (
@@ -25,12 +25,14 @@ from lrerank.cli.run_tables import (
 )
 from lrerank.errors import InputError, LrerankError
 from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.as_pipeline import as_pipeline
 from lrerank.experiments.early_stop import looked, told
 from lrerank.experiments.groups_table import groups_table
 from lrerank.experiments.lifts import lifts
 from lrerank.experiments.results import Run, Runs
 from lrerank.experiments.side_by_side import labels, side_by_side
 from lrerank.experiments.spec_text import nearest
+from lrerank.experiments.sweep_verdict import named_values
 from lrerank.files import readable_errors, write_atomically
 from lrerank.store import Store
 
@@ -120,8 +122,11 @@ def show(
         if chosen.noted(WATCHED) is not None:
             say("Only this sentence allows for looking after every replicate; the other intervals do not.")
     for place, (name, compared) in enumerate(zip(measures, found, strict=True)):
-        print_comparisons(compared, name)
-        console.print()
+        if compared:
+            print_comparisons(compared, name)
+            console.print()
+        else:
+            say(f"{experiment.baseline} has no figures of {name}, so nothing is compared with it")
         if groups:
             print_groups(groups[place])
             console.print()
@@ -192,6 +197,7 @@ def export(
     """
     chosen = Runs(Store().runs).open(run)
     content = _exported(chosen, out, arm, model_id)
+    check_folder(out)
     with readable_errors(out, "the file"):
         write_atomically(out, content)
     say(f"wrote {out}")
@@ -282,5 +288,7 @@ def _exported(run: Run, out: Path, arm: str | None, model_id: str) -> bytes:
             value=arm,
             remedy=nearest(arm or "", learners),
         )
-    stages = [*experiment.world.stages(), learners[arm].stage(model_id, experiment.slots)]
-    return (json.dumps(stages, ensure_ascii=False, indent=2) + "\n").encode()
+    found = as_pipeline(experiment, arm, model_id)
+    if found.impossible:
+        say(f"the stage can't do this, so it ranks otherwise than the arm: {named_values(found.impossible)}")
+    return (json.dumps(found.pipeline, ensure_ascii=False, indent=2) + "\n").encode()

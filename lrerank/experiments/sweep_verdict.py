@@ -86,7 +86,7 @@ def concluded(
     return SettingsTable(settings, winners, joined(*notes), "\n".join(paragraphs))
 
 
-def told(values: Mapping[str, Any]) -> str:
+def named_values(values: Mapping[str, Any]) -> str:
     """`{"arms.learned.exploration_rate": 0.1}` → `exploration_rate = 0.1`."""
     return ", ".join(f"{short_path(path)} = {_value(value)}" for path, value in values.items())
 
@@ -99,10 +99,10 @@ def short_path(path: str) -> str:
 
 def _paragraph(experiment: Experiment, winner: Winner, rows: Sequence[SettingRow]) -> str:
     variant = winner.row.variant
-    name = f"{variant.arm} with {told(variant.values)}" if variant.values else variant.arm
+    name = f"{variant.arm} with {named_values(variant.values)}" if variant.values else variant.arm
     sentences = []
     if winner.row.condition:
-        sentences.append(f"Where {told(winner.row.condition)}:")
+        sentences.append(f"Where {named_values(winner.row.condition)}:")
     if not winner.alone:
         rivals = sum(row.kept for row in rows) - 1
         others = "it leads all others" if not rivals else f"{rivals} can't be told apart from it"
@@ -112,9 +112,9 @@ def _paragraph(experiment: Experiment, winner: Winner, rows: Sequence[SettingRow
     else:
         sentences.append(_gain(experiment, name if winner.alone else "it", winner.fresh, alone=winner.alone))
     if winner.exported is not None and winner.exported.of_model:
-        sentences.append(f"Not of the stage but of its model: {told(winner.exported.of_model)}.")
+        sentences.append(f"Not of the stage but of its model: {named_values(winner.exported.of_model)}.")
     if winner.exported is not None and winner.exported.impossible:
-        sentences.append(f"The stage can't do this, so it ranks otherwise: {told(winner.exported.impossible)}.")
+        sentences.append(f"The stage can't do this, so it ranks otherwise: {named_values(winner.exported.impossible)}.")
     if winner.exported is None:
         sentences.append("No stage ranks so.")
     return " ".join(sentences)
