@@ -19,6 +19,7 @@ from small_site import experiment as small_experiment
 from small_site import shop
 from typer.testing import CliRunner
 
+from lrerank.cli.common import console
 from lrerank.cli.experiments import _enough, _follow
 from lrerank.cli.main import app
 from lrerank.errors import LrerankError
@@ -35,7 +36,9 @@ from lrerank.experiments.tables import COLUMNS, Task, values
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
 
-EXPERIMENT = Experiment.shipped("first").with_values({"impressions": 1000, "measure_from": 400, "bins": 5})
+EXPERIMENT = Experiment.shipped("first").with_values(
+    {"impressions": 1000, "measure_from": 400, "bins": 5, "replicates": 6}
+)
 REPLICATES = 5
 
 
@@ -51,8 +54,8 @@ class Said:
 
 
 def run(home: Path, *arguments: object, columns: int = 160) -> Said:
-    variables = {"LRERANK_HOME": str(home), "COLUMNS": str(columns)}
-    result = CliRunner(env=variables).invoke(app, [str(each) for each in arguments])
+    console.width = columns  # however wide the terminal is that the tests run in
+    result = CliRunner(env={"LRERANK_HOME": str(home)}).invoke(app, [str(each) for each in arguments])
     if isinstance(result.exception, LrerankError):
         return Said(2, result.stdout, str(result.exception))
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -80,7 +83,8 @@ def keep(runs: Runs, experiment: Experiment = EXPERIMENT, lift: float = 0.1) -> 
                 for place in range(5):
                     bounds = (place * 200, place * 200 + 200)
                     where = (0, replicate, arm, *bounds)
-                    rows.append((*where, "reward", "all", "", 200 * reward[replicate, place], 200.0))
+                    for measure in ("reward", "expected_reward"):
+                        rows.append((*where, measure, "all", "", 200 * reward[replicate, place], 200.0))
                     rows.append((*where, "reward", "history", "0", 50.0, 100.0))
                     rows.append((*where, "reward", "history", "1", 0.0, 0.0))
                 rows.append((0, replicate, arm, 0, 1000, "candidate_coverage", "all", "", 0.25, 1.0))
@@ -108,7 +112,7 @@ def test_runs_list_names_every_run_and_what_it_asks(home: Path) -> None:
     said = run(home, "runs", "list")
     for name in ("older", "newer", "elsewhere"):
         assert of(home, name).run_id in said.out
-    assert "done" in said.out and "how much of that is personal?" in said.out
+    assert "done" in said.out and "how much of that is personal?" in " ".join(said.out.split())
     found = run(home, "runs", "list", "--json").json
     assert {row["status"] for row in found} == {"done"}
     assert {row["tasks"] for row in found} == {REPLICATES}
@@ -386,7 +390,7 @@ def test_a_run_stops_when_its_answer_is_clear_and_goes_on_when_asked(tmp_path: P
     assert 3 <= count < 8, "no interval that allows looking is bounded before the third"
     # The oracle: the sequence of intervals over the replicates' differences, in their order.
     figures = made.figures()
-    rows = figures[(figures["measure"] == "reward") & (figures["by"] == "all") & (figures["start"] >= 100)]
+    rows = figures[(figures["measure"] == "expected_reward") & (figures["by"] == "all") & (figures["start"] >= 100)]
     sums = rows.groupby(["arm", "replicate"])[["total", "weight"]].sum()
     means = (sums["total"] / sums["weight"]).unstack("arm")
     low, high = confidence_sequence((means["learned"] - means["static"]).to_numpy())
@@ -410,11 +414,11 @@ def test_what_can_not_be_told_apart_is_not_stopped_and_not_called_clear() -> Non
     rng = np.random.default_rng(6)
     made = {arm: rng.normal(0.5, 0.05, (REPLICATES, 5)) for arm in ("static", "learned")}
     experiment = EXPERIMENT.with_values({"replicates": REPLICATES})
-    found = looked(table(made, "reward"), experiment, "learned")
+    found = looked(table(made, "expected_reward"), experiment, "learned")
     assert found is not None and found.answer is None
     assert "learned and static can't be told apart after all replicates: " in told(found, experiment, "learned")
-    assert looked(table({"static": made["static"]}, "reward"), experiment, "learned") is None
-    one = looked(table({arm: each[:1] for arm, each in made.items()}, "reward"), experiment, "learned")
+    assert looked(table({"static": made["static"]}, "expected_reward"), experiment, "learned") is None
+    one = looked(table({arm: each[:1] for arm, each in made.items()}, "expected_reward"), experiment, "learned")
     assert "no interval" in told(one, experiment, "learned")
 
 

@@ -22,12 +22,16 @@ from lrerank.pipeline import Pipeline
 from lrerank.vw import LearnerOptions
 from simulators.parameters import WorldParameters
 
-FIRST = Experiment.shipped("first")
+SHIPPED_FIRST = Experiment.shipped("first")
+# The same in the default world, and longer: what is shipped may change.
+FIRST = Experiment.parse(
+    SHIPPED_FIRST.to_json() | {"world": {"catalog": "marketplace"}, "impressions": 6000, "bins": 30}
+)
 SMALLEST: dict[str, Any] = {"question": "Which?", "baseline": "one", "arms": {"one": {"kind": "uniform"}}}
 
 
 def test_the_shipped_specs_are_a_first_experiment_a_sweep_and_a_drift_study() -> None:
-    assert set(shipped_specs()) == {"first", "sweep", "drift"}
+    assert set(shipped_specs()) == {"first", "rivals", "sweep", "drift"}
     for name in shipped_specs():
         experiment = Experiment.shipped(name)
         assert experiment.name == name
@@ -263,9 +267,9 @@ def test_a_catalog_file_is_found_beside_the_spec(tmp_path: Path) -> None:
 
 def test_find_takes_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Experiment.find("first") == FIRST
+    assert Experiment.find("first") == SHIPPED_FIRST
     (tmp_path / "first").write_text(to_toml(SMALLEST))
-    assert Experiment.find("first") == FIRST
+    assert Experiment.find("first") == SHIPPED_FIRST
     assert Experiment.find("./first").question == "Which?"
     with pytest.raises(SpecError, match="Did you mean first"):
         Experiment.find("frst")

@@ -43,7 +43,7 @@ def table(rewards: dict[str, FloatArray], replicates: int) -> pd.DataFrame:
                 where = (place // replicates, place % replicates, arm, number * WIDTH, (number + 1) * WIDTH)
                 # Before the window everybody is alike and much better.
                 reward = value if number >= 2 else 9.0
-                rows.append((*where, "reward", "all", "", WIDTH * reward, float(WIDTH)))
+                rows.append((*where, "expected_reward", "all", "", WIDTH * reward, float(WIDTH)))
                 rows.append((*where, "regret", "all", "", WIDTH * (2.0 - value), float(WIDTH)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -74,7 +74,7 @@ def test_a_lead_is_told_with_an_interval_that_allows_for_the_choice() -> None:
     assert (found.leader, found.clear, found.provisional, found.rivals) == ("learned", True, False, ())
     assert found.difference is not None and found.difference.headline.value == pytest.approx(difference.mean())
     assert [row.arm for row in found.rows] == ["learned", "static", "popular", "reference"]
-    assert found.rows[0].values["reward"].value == pytest.approx(made["learned"].mean())
+    assert found.rows[0].values["expected_reward"].value == pytest.approx(made["learned"].mean())
     assert found.rows[2].differences["regret"].value == pytest.approx((made["static"] - made["popular"]).mean())
     assert found.rows[1].differences == {}
 

@@ -14,7 +14,7 @@ from lrerank.experiments.spec import Experiment, SpecError
 from lrerank.experiments.spec_text import nearest
 from lrerank.experiments.wording import amount, number, place
 
-MEASURE = "reward"
+MEASURE = "expected_reward"
 _PREFERRED = "learned"
 
 
