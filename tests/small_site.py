@@ -79,5 +79,7 @@ def experiment(catalog: Path, **values: object) -> Experiment:
         replicates=2,
         slots=5,
         reward={"click": 1.0, "purchase": 2.0},
+        # An hour is 40 impressions. By default it would be a day, and in 600 impressions nobody would learn anything.
+        reward_wait_time=3600.0,
     )
     return base.with_values(values)

@@ -48,6 +48,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
         replicates=2,
         slots=5,
         reward={"click": 1.0, "purchase": 2.0},
+        reward_wait_time=0.0,  # by default it would be a day: longer than the run, and the model would learn nothing
     )
 
 

@@ -73,6 +73,10 @@ def test_a_run_measures_all_arms_and_the_ceiling(small: Experiment, here: Snapsh
     expected = figures[(figures["measure"] == "expected_reward") & (figures["by"] == "all")]
     totals = expected.groupby("arm")["total"].sum()
     assert totals.idxmax() == REFERENCE and totals["static"] > totals["chance"]
+    explored = (
+        figures[(figures["measure"] == "explored_slots") & (figures["by"] == "all")].groupby("arm")["total"].sum()
+    )
+    assert explored["learned"] > 0, "the model has learned of users and ranks for them: what is equal below means that"
     curves = here.overall
     same(curves, figures[(figures["by"] == "all") & figures["measure"].isin(curves["measure"].unique())])
 
