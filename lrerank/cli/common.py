@@ -54,6 +54,12 @@ def open_catalog(name_or_path: str, card: Path | None, store: Store) -> Catalog:
     return loaded.catalog
 
 
+def check_folder(out: Path) -> None:
+    """Refuses a file whose folder is not there."""
+    if not out.absolute().parent.is_dir():
+        raise InputError("there is no such folder", path=str(out.parent), remedy="Make it, or name another")
+
+
 def read_inputs(
     pairs: Sequence[str] | None, option: str = "--input", example: str = 'query="trail shoes"'
 ) -> dict[str, str]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from lrerank.cli.common import JsonOption, aside, console, print_json, read_inputs, say
+from lrerank.cli.common import JsonOption, aside, check_folder, console, print_json, read_inputs, say
 from lrerank.cli.lift_tables import TrafficOption, print_lifts
 from lrerank.cli.run_tables import print_values, values_json
 from lrerank.cli.runs import WATCHED, about, sentence_of
-from lrerank.errors import InputError
+from lrerank.errors import InputError, LrerankError
 from lrerank.experiments.early_stop import arm_to_watch, looked, stopped_after
 from lrerank.experiments.results import Kind, Run, Runs, RunStoppedError
 from lrerank.experiments.spec import Experiment
@@ -79,8 +79,14 @@ def simulate(
 
     experiment = run.experiment
     enough = _enough(experiment, str(run.noted(WATCHED))) if until_clear else None
-    with suppress(RunStoppedError):
+    try:
         _follow(run, lambda: simulated(experiment, results=run, workers=workers), enough, quiet=quiet)
+    except RunStoppedError:
+        pass
+    except LrerankError:
+        if resume is None and not run.count():  # nothing is lost: what was wrong is told
+            Runs(run.folder.parent).delete(run.run_id)
+        raise
     figures = run.figures()
     sentence = sentence_of(run, figures)
     if as_json:
@@ -140,7 +146,7 @@ def sweep(
     if resume is not None or not (ablate or cold_start):
         if ablate or cold_start:
             raise InputError("a run goes on as it was begun", path="--resume", value=resume, remedy="Leave it out")
-        run = _sweep_of(spec, changes, resume, out)
+        run = _sweep_of(spec, changes, resume, out, fresh)
     else:
         run = _study_of(Experiment.find(spec or "first").with_values(changes), ablate, cold_start)
     experiment, study = run.experiment, study_of(run)
@@ -227,8 +233,15 @@ def _changes(
     return changes
 
 
-def _sweep_of(spec: str | None, changes: dict[str, Any], resume: str | None, out: Path | None) -> Run:
+def _sweep_of(
+    spec: str | None, changes: dict[str, Any], resume: str | None, out: Path | None, fresh: int | None
+) -> Run:
     """A new sweep, or the one to go on with."""
+    if fresh == 1:
+        remedy = "Use 2 or more, or 0 for none"
+        raise InputError("one replicate can't tell how sure a figure is", path="--fresh", value=fresh, remedy=remedy)
+    if out is not None:
+        check_folder(out)
     if resume is not None:
         return _resumed(resume, spec, changes, "sweep")
     experiment = Experiment.find(spec or "sweep").with_values(changes)
@@ -237,6 +250,8 @@ def _sweep_of(spec: str | None, changes: dict[str, Any], resume: str | None, out
 
 
 def _resumed(run_id: str, spec: str | None, changes: dict[str, Any], kind: Kind) -> Run:
+    if not run_id:
+        raise InputError("no run is named", path="--resume", value=run_id, remedy="See lrerank runs list")
     others = [*([spec] if spec else []), *(path for path in changes if path != "replicates")]
     if others:
         remedy = "Leave it out, or begin a new run"

@@ -401,12 +401,13 @@ class Experiment(Part):
         if self.baseline not in self.arms:
             remedy = nearest(self.baseline, self.arms)
             raise refused("no arm has this name", path="baseline", value=self.baseline, remedy=remedy)
-        if self.measure_from >= self.impressions:
-            remedy = f"Use less than impressions, {self.impressions}"
-            raise refused("nothing would be measured", path="measure_from", value=self.measure_from, remedy=remedy)
         if self.bins > self.impressions:
             remedy = f"Use at most impressions, {self.impressions}"
             raise refused("more points in time than impressions", path="bins", value=self.bins, remedy=remedy)
+        if self.measure_from >= self.impressions:
+            middle = self.edges()[self.bins // 2]
+            remedy = f"Use less than impressions, {self.impressions}: {middle}, or 0 to measure all"
+            raise refused("nothing would be measured", path="measure_from", value=self.measure_from, remedy=remedy)
         if self.measure_from not in self.edges():
             after = bisect(self.edges(), self.measure_from)
             remedy = f"Use {self.edges()[after - 1]} or {self.edges()[after]}, or other bins"

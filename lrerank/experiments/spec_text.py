@@ -23,10 +23,10 @@ _ALLOWED = {
     "string_type": "Use text, in quotes",
     "bool_type": "Use true or false",
     "tuple_type": "Use a list, […]",
-    "greater_than": "Use more than {gt:g}",
-    "greater_than_equal": "Use {ge:g} or more",
-    "less_than": "Use less than {lt:g}",
-    "less_than_equal": "Use {le:g} or less",
+    "greater_than": "Use more than {gt:.12g}",
+    "greater_than_equal": "Use {ge:.12g} or more",
+    "less_than": "Use less than {lt:.12g}",
+    "less_than_equal": "Use {le:.12g} or less",
     "too_short": "Give at least one",
     "string_too_short": "Write something",
     "string_too_long": "Use at most {max_length} characters",
@@ -91,7 +91,8 @@ def explained(error: ValidationError) -> SpecError:
             remedy = nearest(str(first["input"]), known) if known else f"Use {context['expected'].lower()}"
             return SpecError("not one of the choices", path=where, value=first["input"], remedy=remedy)
         case "model_type" | "model_attributes_type" | "dict_type":
-            return SpecError("this is a table", path=where, value=first["input"], remedy=f"Write [{where}]")
+            remedy = "Write {name = value, …}" if where.endswith("]") else f"Write [{where}]"
+            return SpecError("this is a table", path=where, value=first["input"], remedy=remedy)
     allowed = _ALLOWED.get(first["type"])
     remedy = allowed.format(**context) if allowed else first["msg"]
     return SpecError("not allowed", path=where, value=first["input"], remedy=remedy)
