@@ -91,6 +91,11 @@ class ColdStart:
                 f"From {self.threshold} past interactions on {self.arm} matches its fallback or does better: "
                 f"cold_start_after = {self.threshold}"
             )
+        if self.threshold != 0:
+            worse = [row.group for row in self.rows if row.high is not None and row.high < 0]
+            found += (
+                f"; it is shown to be worse with {', '.join(worse)}" if worse else "; nowhere is it shown to be worse"
+            )
         if self.greedy_threshold != self.threshold:
             without = "no number either" if self.greedy_threshold is None else f"{self.greedy_threshold}"
             found += f"; without exploration {without}"
