@@ -83,8 +83,8 @@ def keep(runs: Runs, experiment: Experiment = EXPERIMENT, lift: float = 0.1) -> 
                 for place in range(5):
                     bounds = (place * 200, place * 200 + 200)
                     where = (0, replicate, arm, *bounds)
-                    for measure in ("reward", "expected_reward"):
-                        rows.append((*where, measure, "all", "", 200 * reward[replicate, place], 200.0))
+                    total = 200 * reward[replicate, place]
+                    rows += [(*where, measure, "all", "", total, 200.0) for measure in ("reward", "expected_reward")]
                     rows.append((*where, "reward", "history", "0", 50.0, 100.0))
                     rows.append((*where, "reward", "history", "1", 0.0, 0.0))
                 rows.append((0, replicate, arm, 0, 1000, "candidate_coverage", "all", "", 0.25, 1.0))
@@ -162,7 +162,7 @@ def test_show_takes_the_last_run_a_beginning_other_measures_and_breakdowns(home:
     } | {of(home, "older").run_id}
     said = run(home, "runs", "show", "new", "--measure", "reward", "--measure", "candidate_coverage", "--by", "history")
     assert said.code == 2 and "--by" in said.err, "coverage has no groups"
-    said = run(home, "runs", "show", "new", "--by", "history")
+    said = run(home, "runs", "show", "new", "--measure", "reward", "--by", "history")
     assert "Reward (reward per page) by history" in said.out and "0.5000" in said.out
     said = run(home, "runs", "show", "new", "--measure", "candidate_coverage")
     assert "Candidate coverage" in said.out and " 0.0000" in said.out
@@ -442,7 +442,7 @@ def test_groups_that_an_arm_makes_itself_have_no_differences(tmp_path: Path) -> 
             for place in range(5)
         ]
         made.append(Task(0, replicate), pd.DataFrame([*rows, *whole], columns=list(COLUMNS)))
-    [groups] = run(tmp_path, "runs", "show", "--by", "segment", "--json").json["groups"]
+    [groups] = run(tmp_path, "runs", "show", "--measure", "reward", "--by", "segment", "--json").json["groups"]
     cells = {(cell["group"], cell["arm"]): cell for cell in groups["cells"]}
     difference = values_of["learned", "segment", "two"] - values_of["static", "segment", "two"]
     cell = cells["two", "learned"]
@@ -450,10 +450,10 @@ def test_groups_that_an_arm_makes_itself_have_no_differences(tmp_path: Path) -> 
     assert (cell["difference_low"], cell["difference_high"]) == pytest.approx(t_interval(difference))
     assert (cell["low"], cell["high"]) == pytest.approx(t_interval(values_of["learned", "segment", "two"]))
     assert cells["two", "static"]["difference"] is None
-    said = run(tmp_path, "runs", "show", "--by", "segment", columns=40)
+    said = run(tmp_path, "runs", "show", "--measure", "reward", "--by", "segment", columns=40)
     ends = " to ".join(f"{end:+.3f}".replace("-", "−") for end in t_interval(difference))
     assert ends in said.out, "a narrow terminal cuts no number"
-    [groups] = run(tmp_path, "runs", "show", "--by", "history", "--json").json["groups"]
+    [groups] = run(tmp_path, "runs", "show", "--measure", "reward", "--by", "history", "--json").json["groups"]
     assert all(cell["difference"] is None for cell in groups["cells"]) and "--cold-start" in groups["note"]
 
 

@@ -20,8 +20,8 @@ from lrerank.experiments.wording import rounded
 if TYPE_CHECKING:
     from lrerank.experiments.compare import Comparison
 
-DEFAULT_MEASURE = "reward"
-_OVERVIEW = ("clicks", "reward", "ctr_at_1", "ndcg", "regret", "explored_pages", "candidate_coverage")
+DEFAULT_MEASURE = "expected_reward"
+_OVERVIEW = ("clicks", "expected_reward", "ctr_at_1", "ndcg", "regret", "explored_pages", "candidate_coverage")
 
 
 def check_measures(measures: Sequence[str], by: str | None = None) -> None:

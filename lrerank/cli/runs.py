@@ -43,7 +43,7 @@ app = typer.Typer(help="Results of experiments: list, show, compare, delete, exp
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or a beginning that no other run has.")]
 MeasureOption = Annotated[
-    list[str] | None, typer.Option("--measure", help="clicks, reward, regret, ndcg, …; as often as needed.")
+    list[str] | None, typer.Option("--measure", help="expected_reward, clicks, regret, ndcg, …; as often as needed.")
 ]
 
 WATCHED = "until_clear"
@@ -97,7 +97,8 @@ def show(
 
     lrerank runs show first --measure regret --by history
     """
-    measures = measure or [DEFAULT_MEASURE]
+    # What a position is expected to bring is not told apart from the list.
+    measures = measure or ["reward" if by == "position" else DEFAULT_MEASURE]
     check_measures(measures, by)
     chosen = Runs(Store().runs).open(run)
     experiment, figures, header = chosen.experiment, chosen.figures(), about(chosen)
