@@ -81,6 +81,18 @@ def test_a_run_measures_all_arms_and_the_ceiling(small: Experiment, here: Snapsh
     same(curves, figures[(figures["by"] == "all") & figures["measure"].isin(curves["measure"].unique())])
 
 
+@pytest.mark.parametrize("batch", [1, 40])
+def test_a_run_without_a_log_comes_to_its_end(small: Experiment, batch: int) -> None:
+    shorter = {"log.impressions": 0, "impressions": 80, "bins": 4, "measure_from": 0, "replicates": 1, "batch": batch}
+    arms = {"static": small.arms["static"].model_dump(by_alias=True)}
+    alone = Experiment.parse(small.to_json() | {"arms": arms, "waterfall": []}).with_values(shorter)
+    *_, last = run(alone, workers=0)
+    assert not last.provisional
+    found = last.figures
+    pages = found[(found["measure"] == "reward") & (found["by"] == "all") & (found["arm"] == "static")]
+    assert pages["weight"].sum() == 80
+
+
 def test_processes_give_the_same_figures(small: Experiment, here: Snapshot, tmp_path: Path) -> None:
     results = Runs(tmp_path).create(small)
     with results.working():

@@ -130,7 +130,7 @@ class CourseJob:
                 signed = now
                 yield Progress(done)
             while done >= edge:
-                edge = log + next(edges, course.total)
+                edge = log + next(edges, course.total + 1)
         yield Finished(course.figures(*place))
 
     def _surroundings(self, memory: Memory) -> tuple[Scene, World]:
