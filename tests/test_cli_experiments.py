@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -339,7 +340,7 @@ def test_the_waterfall_takes_each_step_from_the_one_before(home: Path, tmp_path:
     assert found["verdict"].startswith("Provisional, 5 of 6 replicates: In this built-in world learned leads static")
     said = run(tmp_path, "runs", "show").out
     assert "Lift step by step: expected clicks per 1,000 searches, impressions 400 to 1,000, 5 replicates" in said
-    assert f"{100 * closed:.0f} %" in said
+    assert f" {100 * closed:.2f} %" in said
     assert run(home, "runs", "show", "older", "--json").json["waterfall"] == [], "not all of its arms have figures"
 
 
@@ -484,3 +485,10 @@ def test_studies_that_replace_arms_of_a_waterfall_have_none(tmp_path: Path) -> N
     assert swept.waterfall[-1] == "learned"
     for made in (plan(swept)[0].experiment, cold_started(here, "learned"), ablated(here, "learned")[0]):
         assert made.waterfall == ()
+
+
+def test_the_spec_in_the_readme_is_one() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    [block] = re.findall(r"```toml\n(question = .*?)```", text, flags=re.DOTALL)
+    experiment = Experiment.parse(tomllib.loads(block))
+    assert experiment.sweep is not None and experiment.waterfall == ("trees", "pooled", "learned")

@@ -12,7 +12,7 @@ from lrerank.cli.common import console, say, table
 from lrerank.experiments.lifts import explained, lifts
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.waterfall import Step
-from lrerank.experiments.wording import measured, rounded, unit
+from lrerank.experiments.wording import measured, unit
 
 TrafficOption = Annotated[
     float | None, typer.Option(help="Searches a day, to tell break-even in days.", min=1, metavar="N")
@@ -50,7 +50,7 @@ def _print_waterfall(steps: Sequence[Step], experiment: Experiment) -> None:
             difference = step.difference.per(_PER).headline
             added, between = measured(difference.value, difference.low, difference.high)
         rows.append([step.arm, amount, added, between, *_share(step, place, len(steps))])
-    columns = ["step", unit(experiment), "added", "95 % interval", "of the gap", "95 % interval "]
+    columns = ["step", f"expected {unit(experiment)}", "added", "95 % interval", "of the gap", "95 % interval "]
     start, end = experiment.window
     title = (
         f"Lift step by step: expected {unit(experiment)} per 1,000 searches, impressions {start:,} to {end:,}, "
@@ -69,7 +69,5 @@ def _share(step: Step, place: int, steps: int) -> tuple[str, str]:
     if step.share is None:
         return "", ""
     share = step.share.per(100.0).headline
-    between = (
-        "none" if share.low is None or share.high is None else f"{rounded(share.low, 0)} to {rounded(share.high, 0)} %"
-    )
-    return f"{rounded(share.value, 0)} %", between
+    value, between = measured(share.value, share.low, share.high, sign=False)
+    return f"{value} %", f"{between} %" if between else "none"
