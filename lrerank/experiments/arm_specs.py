@@ -54,7 +54,8 @@ class LearnerSpec(Part):
         bag: bootstrap members; by default 5 where the strategy is `bag`, else 1.
         cold_start: who ranks for strangers.
         after: whose score and order it sees as incoming: that of the filter stages (`retrieval`), of a static lexical
-            `rerank` behind them, or of `popularity`, the arm of that name kept beside it.
+            `rerank` behind them, of `popularity`, or of `ltr` (trained nightly), both as the arms of that kind and kept
+            beside it on its own clicks.
         position: how it is kept from taking what is on top for liked: the position as a `feature` while learning
             (constant while ranking), rewards weighted by `examination`, or not at all.
         importance: weights by 1 / `propensity`, or none.
@@ -74,7 +75,7 @@ class LearnerSpec(Part):
     interactions: Interactions = "topic"
     bag: Annotated[int, Field(ge=1, le=32)] | None = None
     cold_start: ColdStartSpec = ColdStartSpec()
-    after: Literal["retrieval", "rerank", "popularity"] = "rerank"
+    after: Literal["retrieval", "rerank", "popularity", "ltr"] = "rerank"
     position: Literal["feature", "examination", "none"] = "feature"
     importance: Literal["none", "propensity"] = "none"
     clip: Annotated[float, Field(gt=0, le=1)] = 0.1

@@ -63,7 +63,7 @@ def as_pipeline(experiment: Experiment, arm: str, model_id: str = MODEL_ID, aske
         left_out = {name: value for name, value in given.items() if value != defaults[name] or name in asked}
         if spec.after == "rerank":
             before = [*before, _LEXICAL]
-        if spec.after != "popularity":
+        if spec.after not in ("popularity", "ltr"):
             left_out.pop("after", None)
     elif isinstance(spec, RerankSpec) and spec.method == "lexical":
         stage = {**_LEXICAL, "parameters": {**_LEXICAL["parameters"], "top_n": experiment.slots}}

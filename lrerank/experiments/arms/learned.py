@@ -12,8 +12,8 @@ from lrerank.examination import ExaminationEstimator, examination_weights, rank_
 from lrerank.experiments.arm_specs import LearnerSpec
 from lrerank.experiments.arms.base import Outcomes, Requests, Served
 from lrerank.experiments.arms.fixed import MMR, LexicalRerank
-from lrerank.experiments.arms.lists import shown_rows
-from lrerank.experiments.arms.rates import Rates
+from lrerank.experiments.arms.popularity import Popularity
+from lrerank.experiments.arms.trees import Trees
 from lrerank.experiments.search import ABSENT, Search
 from lrerank.features import CatalogFeatures, fit_schema
 from lrerank.reranker import Block, Frozen, LearnedReranker, Shelf, incoming_features
@@ -78,7 +78,7 @@ class Learned:
         if not spec.context:
             schema = replace(schema, context=())
         features = CatalogFeatures(search.catalog, schema)
-        bootstrap, luck = seed.spawn(2)
+        bootstrap, luck, of_trees = seed.spawn(3)
         self._ties = int(luck.generate_state(1, np.uint64)[0])
         self.reranker = LearnedReranker(
             features,
@@ -91,7 +91,11 @@ class Learned:
         self._search = search
         self._spec = spec
         self._fallback = MMR(search, slots) if spec.cold_start.fallback == "mmr" else LexicalRerank(search, slots)
-        self._rates = Rates(search, slots) if spec.after == "popularity" else None
+        self._before: Popularity | Trees | None = None
+        if spec.after == "popularity":
+            self._before = Popularity(search, slots)
+        elif spec.after == "ltr":
+            self._before = Trees(search, slots, retrain="nightly", seed=of_trees)
         self._slots = slots
         self._explorer = spec.explorer()
         self._rng = np.random.default_rng(luck)
@@ -162,9 +166,8 @@ class Learned:
                 for slot in happened.nonzero()[0].tolist():
                     behaviour.engage(kind, user_id, int(rows[slot]), slot + 1, moment, query=query)
         # Afterwards, since pages of others are frozen above: as they were before their own outcome counts.
-        if self._rates is not None:
-            columns = self._search.columns(requests.query, shown_rows(requests, served))
-            self._rates.add(requests.query, columns, outcomes.clicks.astype(np.float64), outcomes.reward)
+        if self._before is not None:
+            self._before.learn(requests, served, outcomes)
 
     def _unexplored(self, values: FloatArray, shown: IntArray, impression: int) -> IntArray:
         """[k] a list by value, as it would be drawn without exploration: exact ties are split evenly.
@@ -216,9 +219,9 @@ class Learned:
         """[m, c] scores of the stage before."""
         if self._spec.after == "retrieval":
             return requests.scores
+        if self._before is not None and (values := self._before.values(requests)) is not None:
+            return values
         columns = self._search.columns(requests.query, requests.rows)
-        if self._rates is not None:
-            return self._rates.values(requests.query, columns)
         return self._search.lexical[requests.query[:, None], columns]
 
     def _shelved(self, requests: Requests, place: int, scores: FloatArray) -> _Shelved:

@@ -8,6 +8,7 @@ from lrerank.experiments.arms.base import Outcomes, Requests, Served
 from lrerank.experiments.arms.lists import by_value, shown_rows
 from lrerank.experiments.arms.rates import Rates
 from lrerank.experiments.search import Search
+from lrerank.types import FloatArray
 
 
 class Popularity:
@@ -21,8 +22,11 @@ class Popularity:
         self.rates = Rates(search, slots)
 
     def rank(self, requests: Requests) -> Served:
-        columns = self.search.columns(requests.query, requests.rows)
-        return by_value(requests, self.rates.values(requests.query, columns), self.slots)
+        return by_value(requests, self.values(requests), self.slots)
+
+    def values(self, requests: Requests) -> FloatArray:
+        """[m, c] expected reward of each candidate once it is examined."""
+        return self.rates.values(requests.query, self.search.columns(requests.query, requests.rows))
 
     def learn(self, requests: Requests, served: Served, outcomes: Outcomes) -> None:
         columns = self.search.columns(requests.query, shown_rows(requests, served))

@@ -69,18 +69,23 @@ class Trees:
         self._final: dict[int, FloatArray] = {}
 
     def rank(self, requests: Requests) -> Served:
+        values = self.values(requests)
+        return incoming_order(requests, self.slots) if values is None else by_value(requests, values, self.slots)
+
+    def values(self, requests: Requests) -> FloatArray | None:
+        """[m, c] what the candidates are worth, in no unit; None before anything is trained."""
         if len(requests):
             day = float(requests.timestamp[0] // _DAY)
             if self._day is None or (self.retrain == "nightly" and day > self._day):
                 self._day = day
                 self._train()
         if self._booster is None:
-            return incoming_order(requests, self.slots)
+            return None
         columns = self.search.columns(requests.query, requests.rows)
         if self.retrain == "never":
             values = np.stack([self._finally(query) for query in requests.query.tolist()])
-            return by_value(requests, np.take_along_axis(values, columns, axis=1), self.slots)
-        return by_value(requests, self._values(requests.query, columns), self.slots)
+            return np.take_along_axis(values, columns, axis=1)
+        return self._values(requests.query, columns)
 
     def learn(self, requests: Requests, served: Served, outcomes: Outcomes) -> None:
         if self.retrain == "never" and self._day is not None:
