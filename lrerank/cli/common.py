@@ -39,7 +39,7 @@ InputsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
-_NARROWEST = 12  # cells, of a column that may wrap
+_NARROWEST = 8  # cells, of a column that may wrap
 
 console = Console()
 # What is not the result (progress, notes) goes to standard error, so that a pipe gets the result alone.

@@ -90,7 +90,9 @@ class JudgedRun:
         for done, record in enumerate(self.queries.to_dict("records"), start=1):
             query_id = str(record["query_id"])
             rng = np.random.default_rng([self.seed, zlib.crc32(query_id.encode())])
-            own = rng.permutation(np.asarray(members[query_id]))
+            # Sorted first, or the order of the file would decide how ties arrive.
+            own = np.asarray(members[query_id])
+            own = rng.permutation(own[np.argsort(rows[own], kind="stable")])
             columns = {str(name): value for name, value in record.items() if name not in ("query_id", "query_group")}
             ranking = self.pipeline.run(
                 {**columns, **self.inputs},
