@@ -17,6 +17,7 @@ The value of a document is −(VW's predicted cost).
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
 from collections.abc import Sequence
@@ -136,9 +137,11 @@ class VWModel:
         rows = view.shape[0] // width
         if rows * width != 1 << options.bits or not self._public.multiline or width < options.bag:
             raise ModelDamagedError("the saved model was made with other options", remedy="Train it again")
-        self._weights: Weights32 = view[:rows, : options.bag, 0]
-        # The same memory, flat: reading it is twice as fast. VW keeps powers of two of everything.
-        self._flat: Weights32 = view[:rows].reshape(-1)
+        # The memory that exists and no more, so that nobody who follows an array to its base gets beyond it. Flat, it is
+        # read twice as fast.
+        memory = (ctypes.c_float * (rows * width * view.shape[2])).from_address(view.__array_interface__["data"][0])
+        self._flat: Weights32 = np.frombuffer(memory, np.float32)
+        self._weights: Weights32 = self._flat.reshape(rows, width, -1)[:, : options.bag, 0]
         self._stride = np.uint32(self._flat.size // rows)
         self._mask = np.uint32(rows - 1)
         self._hashes: dict[str, dict[str, int]] = {SHARED: {}, CROSSED: {}, OWN: {}, PLAIN: {}}
