@@ -28,12 +28,11 @@ from lrerank.data.cards import parse_card
 from lrerank.data.frames import catalog_from_frame
 from lrerank.experiments.arm_specs import ColdStartSpec, LearnedSpec
 from lrerank.experiments.arms.base import Arm, Outcomes, Requests, Served
-from lrerank.experiments.arms.fixed import LexicalRerank
 from lrerank.experiments.arms.learned import Learned
 from lrerank.experiments.loop import Course, Plan
 from lrerank.experiments.search import Search
 from lrerank.reranker import Frozen
-from lrerank.types import BoolArray, FloatArray, IntArray
+from lrerank.types import FloatArray
 from simulators.arrivals import DAY, START, Arrivals
 from simulators.parameters import WorldParameters
 from simulators.prospects import Prospects
@@ -115,13 +114,12 @@ class Visitors(Replicate):
 
 
 class OneSlot(Learned):
-    """The learned arm for lists of one: they say nothing of how examination falls with the position."""
+    """The learned arm for lists of one, which may weigh its lessons as VW's tutorial does."""
 
     def __init__(
         self, public: Search, spec: LearnedSpec, seed: np.random.SeedSequence, *, seventh: bool = False
     ) -> None:
-        super().__init__(public, spec, slots=2, seed=seed)
-        self._slots, self._fallback = 1, LexicalRerank(public, 1)
+        super().__init__(public, spec, slots=1, seed=seed)
         self._seventh = seventh
 
     def _teach(self, frozen: Frozen, rewards: FloatArray, propensities: FloatArray) -> None:
@@ -129,9 +127,6 @@ class OneSlot(Learned):
             self.reranker.learn_frozen(frozen, rewards.tolist(), propensities.tolist(), [1 / len(ARTICLES)])
         else:
             super()._teach(frozen, rewards, propensities)
-
-    def _study(self, values: FloatArray, order: IntArray, clicks: BoolArray) -> None:
-        """There is no curve to estimate."""
 
 
 class Untaught:

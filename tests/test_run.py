@@ -93,6 +93,17 @@ def test_a_run_without_a_log_comes_to_its_end(small: Experiment, batch: int) -> 
     assert pages["weight"].sum() == 80
 
 
+@pytest.mark.parametrize("position", ["feature", "examination", "none"])
+def test_lists_of_one_are_learned_from(small: Experiment, position: str) -> None:
+    """There is no second slot whose examination could be estimated."""
+    values = {"slots": 1, "replicates": 1, "waterfall": [], "arms.learned.position": position}
+    *_, last = run(small.with_values(values), workers=0)
+    found = last.figures
+    mine = found[(found["arm"] == "learned") & (found["by"] == "all")].groupby("measure")[["total", "weight"]].sum()
+    assert mine.loc["clicks", "total"] == mine.loc["ctr_at_1", "total"] > 0
+    assert mine.loc["explored_slots", "total"] > 0
+
+
 def test_processes_give_the_same_figures(small: Experiment, here: Snapshot, tmp_path: Path) -> None:
     results = Runs(tmp_path).create(small)
     with results.working():

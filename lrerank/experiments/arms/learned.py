@@ -87,7 +87,8 @@ class Learned:
             Behaviour(features),
             position_feature=spec.position == "feature",
         )
-        self.examination = ExaminationEstimator(slots)
+        # A list of one says nothing of how examination falls with the position.
+        self.examination = ExaminationEstimator(slots) if slots > 1 else None
         self._search = search
         self._spec = spec
         self._fallback = MMR(search, slots) if spec.cold_start.fallback == "mmr" else LexicalRerank(search, slots)
@@ -102,7 +103,7 @@ class Learned:
         self._shelves: dict[int, _Shelved] = {}
         self._link: tuple[float, Link] = (-1.0, self.reranker.links.link())
         self._uncalibrated: list[tuple[FloatArray, BoolArray]] = []
-        self._theta = self.examination.curve(monotone=True).theta
+        self._theta = np.ones(slots) if self.examination is None else self.examination.curve(monotone=True).theta
 
     def rank(self, requests: Requests) -> Served:
         """Draws lists; strangers get the fallback's."""
@@ -195,7 +196,8 @@ class Learned:
 
     def _study(self, values: FloatArray, order: IntArray, clicks: BoolArray) -> None:
         """What a page says of the examination of its slots, by documents that chance has put into them."""
-        if self._explorer.strategy not in ("epsilon_greedy", "uniform") or len(order) < self._slots:
+        drawn_evenly = self._explorer.strategy in ("epsilon_greedy", "uniform")
+        if self.examination is None or not drawn_evenly or len(order) < self._slots:
             return
         spans = np.zeros((1, self._slots, 2), np.int64)
         if clicks.any():  # the others are not read
