@@ -1,0 +1,61 @@
+// Draws a Plotly figure, and redraws it in place when its data change: zoom and legend stay, no frame is blank.
+
+const library = new Promise((resolve, reject) => {
+  if (window.Plotly) return resolve(window.Plotly);
+  const script = document.createElement("script");
+  script.src = new URL("plotly-cartesian.min.js", import.meta.url);
+  script.onload = () => resolve(window.Plotly);
+  script.onerror = () => reject(new Error("the charts' library could not be loaded; reload the page"));
+  document.head.append(script);
+});
+
+const drawn = new WeakMap();
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let place = drawn.get(parentElement);
+  if (!place) {
+    place = document.createElement("div");
+    place.className = "lr-chart";
+    parentElement.append(place);
+    drawn.set(parentElement, place);
+    place.resized = new ResizeObserver(() => {
+      if (window.Plotly && place.data) window.Plotly.Plots.resize(place);
+    });
+  }
+  place.setAttribute("role", "img");
+  place.setAttribute("aria-label", data.label);
+  place.style.height = `${data.height}px`;
+  place.pick = setTriggerValue;
+
+  library.then((Plotly) => {
+    if (!place.isConnected) return;
+    const { traces, layout } = data.figure;
+    const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      displayModeBar: data.toolbar ? "hover" : false, scrollZoom: false };
+    Plotly.react(place, traces, { ...themed(place), ...layout, height: data.height, autosize: true }, config).then(() => {
+      place.resized.observe(place);
+      if (place.listens) return;
+      place.listens = true;
+      place.on("plotly_click", ({ points }) => {
+        const picked = points.find((point) => point.customdata !== undefined);
+        if (picked) place.pick("picked", picked.customdata);
+      });
+    });
+  }, (error) => { place.textContent = error.message; });
+
+  return () => {
+    // Streamlit calls this before every redraw; only what has left the page is given up.
+    setTimeout(() => {
+      if (place.isConnected) return;
+      place.resized.disconnect();
+      if (window.Plotly) window.Plotly.purge(place);
+      drawn.delete(parentElement);
+    }, 2000);
+  };
+}
+
+// What hangs on the theme is said by the style sheet, which follows the theme without a redraw.
+function themed(place) {
+  const style = getComputedStyle(place);
+  return { font: { family: style.fontFamily, size: 13, color: style.color } };
+}

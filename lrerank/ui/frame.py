@@ -1,0 +1,66 @@
+"""What every page begins with: its heading, the badge that says whose figures these are, and the chosen policy."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from lrerank.errors import InputError
+from lrerank.ui.policy import Policy
+
+_POLICY, _DEMO = "chosen-policy", "demo-mode"
+
+STYLE = """<style>
+[data-testid="stMainBlockContainer"]{padding:3.6rem 2.2rem 3rem}
+.lr-heading{display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center}
+.lr-heading h1{padding:0;font-size:1.7rem}
+.lr-badge{display:inline-block;font-size:.8rem;font-weight:600;padding:.15rem .65rem;border-radius:1rem;
+background:rgba(128,128,128,.16)}
+.lr-warn{background:rgba(217,130,43,.22)}
+.lr-lead{font-size:1.12rem;line-height:1.5;max-width:62rem}
+</style>"""
+_LARGE = "<style>html{font-size:19px}</style>"
+
+
+def heading(title: str, provenance: str = "") -> None:
+    """The title with the provenance badge; to be drawn first on every page."""
+    st.html(STYLE + (_LARGE if demo() else ""))
+    st.html(f'<div class="lr-heading"><h1>{escape(title)}</h1>{badge(provenance) if provenance else ""}</div>')
+
+
+def badge(text: str, *, warning: bool = False) -> str:
+    """A pill, as HTML."""
+    return f'<span class="lr-badge{" lr-warn" if warning else ""}">{escape(text)}</span>'
+
+
+def demo() -> bool:
+    """Whether this window is a demonstration: large type, fixed seeds, a finished run as a net."""
+    if "demo" in st.query_params:
+        st.session_state[_DEMO] = st.query_params["demo"] not in ("", "0")
+    found: bool = st.session_state.get(_DEMO, False)
+    if found:
+        st.query_params["demo"] = "1"
+    return found
+
+
+def chosen() -> Policy:
+    """The policy that travels; from the address where it came with one."""
+    if _POLICY not in st.session_state:
+        st.session_state[_POLICY] = Policy()
+        if "policy" in st.query_params:
+            try:
+                st.session_state[_POLICY] = Policy.from_query(st.query_params["policy"])
+            except InputError as error:
+                st.warning(str(error))
+    found: Policy = st.session_state[_POLICY]
+    if found != Policy():
+        st.query_params["policy"] = found.to_query()
+    elif "policy" in st.query_params:
+        del st.query_params["policy"]
+    return found
+
+
+def choose(policy: Policy) -> None:
+    """Makes it the policy that all pages use."""
+    st.session_state[_POLICY] = policy
