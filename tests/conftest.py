@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import FLAGS, running_app
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, sync_playwright
+
+from lrerank.ui.demo import ready
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,3 +39,23 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not at {folder}; set LRERANK_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def server(lrerank_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running app."""
+    ready("marketplace", lrerank_home / "demo")
+    with running_app(tmp_path_factory.mktemp("server") / "log") as (address, _):
+        yield address

@@ -1,4 +1,4 @@
-"""The page "Rank one request": what it computes, without Streamlit, and the whole app through Streamlit's own harness."""
+"""The page "Playground": what it computes, without Streamlit, and the whole app through Streamlit's own harness."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lrerank.charts.contributions import contribution_bars, contribution_figure
 from lrerank.errors import InputError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
-from lrerank.ui.asked import STRATEGIES, Asked, percent, share_of_pages
-from lrerank.ui.cards import learned_card
 from lrerank.ui.demo import MODEL_ID, queries, ready, users
-from lrerank.ui.results import Document, Row
-from lrerank.ui.session import Session
+from lrerank.ui.playground.asked import STRATEGIES, Asked, percent, share_of_pages
+from lrerank.ui.playground.cards import learned_card
+from lrerank.ui.playground.results import Document, Row
+from lrerank.ui.playground.session import Session
 
 ENTRY = Path(__file__).parents[1] / "lrerank" / "ui" / "entry" / "app.py"
 QUERY = "noise cancelling headphones"

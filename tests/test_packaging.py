@@ -147,7 +147,7 @@ def test_the_app_starts_from_the_wheel_and_only_listens_on_this_machine(installe
         port = free.getsockname()[1]
     options = ["--server.headless=true", f"--server.port={port}"]
     server = subprocess.Popen(
-        [sys.executable, "-P", "-c", "import sys; from lrerank.ui.start import start; start(sys.argv[1:])", *options],
+        [sys.executable, "-P", "-c", "import sys; from lrerank.ui.serve import start; start(sys.argv[1:])", *options],
         cwd=hostile,
         env={"PYTHONPATH": str(installed), "HOME": str(hostile)},
         stdout=subprocess.PIPE,

@@ -41,7 +41,7 @@ def open_app(context: typer.Context) -> None:
 
     lrerank app --server.port=8600
     """
-    from lrerank.ui.start import start
+    from lrerank.ui.serve import start
 
     start(context.args)
 

@@ -9,6 +9,8 @@ import streamlit as st
 
 from lrerank.errors import LrerankError
 
+_PAGES = (("start", "Start"), ("playground", "Playground"))
+
 
 def main() -> None:
     """Draw the app once; Streamlit calls this again on every interaction."""
@@ -17,7 +19,10 @@ def main() -> None:
     st.set_page_config(page_title="lrerank", page_icon=icon, layout="wide")
     st.logo(str(files("lrerank.ui") / "assets" / "logo.svg"))
     views = Path(str(files("lrerank.ui"))) / "views"
-    page = st.navigation([st.Page(views / "rank.py", title="Rank one request", default=True)], position="top")
+    pages = [
+        st.Page(views / f"{name}.py", title=title, default=not place) for place, (name, title) in enumerate(_PAGES)
+    ]
+    page = st.navigation(pages, position="top")
     try:
         page.run()
     except LrerankError as error:

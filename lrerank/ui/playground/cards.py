@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from lrerank.ui.asked import percent
-from lrerank.ui.results import Document, Row, Taste
+from lrerank.ui.playground.asked import percent
+from lrerank.ui.playground.results import Document, Row, Taste
 
 # Okabe and Ito's colours, told apart by colour-blind eyes, a little darker where white letters stand on them.
 _TILES = ("#0072b2", "#b35900", "#00795a", "#a34d7f", "#3f6fa8", "#8a7400", "#5b5ea6", "#7a6a58")
 
 STYLE = """<style>
-[data-testid="stMainBlockContainer"]{padding:3.6rem 2.2rem 3rem}
 [data-testid="stLayoutWrapper"]:has(>.st-key-controls){position:sticky;top:4.2rem}
 [data-testid="stLayoutWrapper"]:has(>.st-key-told){position:sticky;top:4rem;z-index:20;backdrop-filter:blur(16px);border-radius:.5rem}
 [class*="st-key-static-"],[class*="st-key-learned-"]{padding:.65rem .8rem!important;position:relative}
@@ -36,18 +35,10 @@ justify-content:center;font-weight:600;font-size:.8rem}
 .lr-chip{font-size:.75rem;padding:.08rem .5rem;border-radius:1rem;background:rgba(59,130,196,.15);white-space:nowrap;
 overflow:hidden;text-overflow:ellipsis;max-width:14rem}
 .lr-explored{background:rgba(217,130,43,.22);font-weight:600;max-width:none}
-.lr-badge{display:inline-block;font-size:.8rem;font-weight:600;padding:.15rem .65rem;border-radius:1rem;
-background:rgba(128,128,128,.16)}
-.lr-warn{background:rgba(217,130,43,.22)}
 .lr-who{display:flex;flex-wrap:wrap;gap:.5rem 2rem;align-items:flex-start}
 .lr-label{font-size:.78rem;opacity:.72}.lr-value{font-size:1.1rem;font-weight:600;line-height:1.5}
 .lr-plain{line-height:1.65}
 </style>"""
-
-
-def badge(text: str, *, warning: bool = False) -> str:
-    """A pill."""
-    return f'<span class="lr-badge{" lr-warn" if warning else ""}">{escape(text)}</span>'
 
 
 def static_card(row: Row) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 from lrerank.data.catalog import Catalog
 from lrerank.pipeline import Ranking
 from lrerank.types import IntArray
-from lrerank.ui.asked import SLOTS
-from lrerank.ui.results import described, model_order
+from lrerank.ui.playground.asked import SLOTS
+from lrerank.ui.playground.results import described, model_order
 
 _SHORT = 48
 

@@ -1,4 +1,4 @@
-"""The page "Rank one request": widgets and layout. What it shows is worked out in the modules beside it."""
+"""The playground: widgets and layout. What it shows is worked out in the modules beside it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from lrerank.charts.contributions import contribution_bars, contribution_figure
 from lrerank.data.worlds import NAMES
 from lrerank.errors import LrerankError
 from lrerank.store import Store
-from lrerank.ui.asked import STRATEGIES, Asked
-from lrerank.ui.cards import STYLE, badge, learned_card, static_card, who
-from lrerank.ui.changes import short
 from lrerank.ui.demo import queries, ready
-from lrerank.ui.session import Comparison, Session
+from lrerank.ui.frame import badge, heading
+from lrerank.ui.playground.asked import STRATEGIES, Asked
+from lrerank.ui.playground.cards import STYLE, learned_card, static_card, who
+from lrerank.ui.playground.changes import short
+from lrerank.ui.playground.session import Comparison, Session
 
 _WORLDS = {"marketplace": "Marketplace", "news": "News"}
 # A draw that explores one slot, so that the first look shows what that is.
@@ -23,11 +24,8 @@ _FIRST_QUERY = {"marketplace": "noise cancelling headphones", "news": "coalition
 
 def draw() -> None:
     """Draws the page."""
+    heading("Playground", "built-in world, made-up users")
     st.html(STYLE)
-    st.html(
-        '<div style="display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center"><h1 style="padding:0;font-size:1.7rem">'
-        f"Rank one request</h1>{badge('built-in world, made-up users')}</div>"
-    )
     left, right = st.columns([1.1, 4.6], gap="medium")
     with left:
         controls = st.container(key="controls")

@@ -18,10 +18,10 @@ from lrerank.stages.base import Environment
 from lrerank.stages.learned_rerank import LearnedRerank
 from lrerank.store import Store
 from lrerank.types import IntArray
-from lrerank.ui.asked import SLOTS, Asked
-from lrerank.ui.changes import Change, change
 from lrerank.ui.demo import MODEL_ID, users, working_copy
-from lrerank.ui.results import Row, Taste, learned_rows, segment_title, static_rows, tastes
+from lrerank.ui.playground.asked import SLOTS, Asked
+from lrerank.ui.playground.changes import Change, change
+from lrerank.ui.playground.results import Row, Taste, learned_rows, segment_title, static_rows, tastes
 
 _SHOWN_PEOPLE = 12
 

@@ -1,0 +1,71 @@
+"""The playground in a real Chromium: the main path, one wrong input, two windows, both themes."""
+
+from __future__ import annotations
+
+import pytest
+from browsing import Window
+from playwright.sync_api import Browser, expect
+
+
+def playground(browser: Browser, server: str, width: int = 1280, scheme: str = "light") -> Window:
+    return Window(browser, server, "playground", ".st-key-learned-10", width, scheme)
+
+
+def titles(window: Window) -> list[str]:
+    return window.page.locator("[class*=st-key-learned-] .lr-title").all_inner_texts()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1920, "dark")])
+def test_it_opens_on_a_finished_comparison(browser: Browser, server: str, width: int, scheme: str) -> None:
+    window = playground(browser, server, width, scheme)
+    expect(window.page.get_by_text("built-in world, made-up users")).to_be_visible()
+    expect(window.page.get_by_text("65 % of result pages contain an explored slot")).to_be_visible()
+    expect(window.page.locator("[class*=st-key-static-]")).to_have_count(10)
+    expect(window.page.locator(".js-plotly-plot")).to_be_visible()
+    assert window.fits()
+    window.shoot(f"rank-{scheme}-{width}")
+    window.page.get_by_role("tab", name="Stage JSON and command").click()
+    expect(window.page.get_by_text('"exploration_rate": 0.1')).to_be_visible()
+    expect(window.page.get_by_text("lrerank rank").first).to_be_visible()
+    window.shoot(f"rank-json-{scheme}-{width}")
+    window.close()
+
+
+def test_clicks_of_a_new_visitor_end_the_cold_start(browser: Browser, server: str) -> None:
+    window = playground(browser, server)
+    page = window.page
+    window.choose("User", "New visitor")
+    expect(page.get_by_text("Fallback · rerank ranked: the user is unknown")).to_be_visible()
+    before = titles(window)
+    for told in ("The order stays for now", "That ends the cold start"):
+        page.get_by_role("button", name="I would click this").nth(4).click()
+        window.settle()
+        expect(page.get_by_text(told).first).to_be_visible()
+    assert titles(window) != before
+    expect(page.get_by_text("Fallback ·")).to_have_count(0)
+    window.shoot("rank-after-two-clicks")
+    window.close()
+
+
+def test_a_typed_query_and_one_without_words(browser: Browser, server: str) -> None:
+    window = playground(browser, server)
+    before = titles(window)
+    window.choose("Query", "wool rug for a bright room")
+    assert titles(window) != before and len(titles(window)) == 10
+    window.choose("Query", "!!!")
+    assert len(titles(window)) in (0, 10)
+    window.close()
+
+
+def test_two_windows_do_not_disturb_each_other(browser: Browser, server: str) -> None:
+    one, other = playground(browser, server), playground(browser, server)
+    before = titles(other)
+    assert titles(one) == before
+    one.page.get_by_role("button", name="I would click this").nth(8).click()
+    one.settle()
+    expect(one.page.get_by_text("You clicked").first).to_be_visible()
+    assert titles(one) != before
+    other.reload()
+    assert titles(other) == before
+    one.close()
+    other.close()
