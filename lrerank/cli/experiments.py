@@ -14,9 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from lrerank.cli.common import JsonOption, aside, check_folder, console, print_json, read_inputs, say
 from lrerank.cli.lift_tables import TrafficOption, print_lifts
 from lrerank.cli.run_tables import print_values, values_json
-from lrerank.cli.runs import WATCHED, about, sentence_of
 from lrerank.errors import InputError, LrerankError
 from lrerank.experiments.early_stop import arm_to_watch, looked, stopped_after
+from lrerank.experiments.findings import (
+    ABLATION,
+    COLD_START,
+    SETTINGS,
+    STUDY,
+    WATCHED,
+    about,
+    found_by,
+    sentence_of,
+    study_of,
+)
 from lrerank.experiments.results import Kind, Run, Runs, RunStoppedError
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.spec_text import parse_value
@@ -138,7 +148,7 @@ def sweep(
 
     lrerank sweep first --cold-start learned
     """
-    from lrerank.cli.sweep_tables import SETTINGS, found_by, print_sweep, study_of, sweep_json
+    from lrerank.cli.sweep_tables import print_sweep, sweep_json
     from lrerank.experiments.sweep_verdict import SettingsTable
 
     _check_studies({"--ablate": ablate, "--cold-start": cold_start}, {"--fresh": fresh, "--out": out})
@@ -193,8 +203,6 @@ def _check_sweep(experiment: Experiment, out: Path | None) -> None:
 
 def _study_of(experiment: Experiment, ablate: str | None, cold_start: str | None) -> Run:
     """A new run that compares an arm with itself: without groups of features, or with its fallback."""
-    from lrerank.cli.sweep_tables import ABLATION, COLD_START, STUDY
-
     runs = Runs(Store().runs)
     if ablate is not None:
         from lrerank.experiments.ablation import ablated

@@ -34,20 +34,6 @@ def check_measures(measures: Sequence[str], by: str | None = None) -> None:
             raise SpecError(f"{measure} does not come by this", path="--by", value=by, remedy=nearest(by, known))
 
 
-def comparisons(figures: pd.DataFrame, baseline: str, measure: str, window: tuple[int, int]) -> list[Comparison]:
-    """Every other arm that has figures of the measure against the baseline, in the order in which arms come.
-
-    None where the baseline has no figures of it: only arms that predict have a calibration.
-    """
-    from lrerank.experiments.compare import compare
-
-    # What is not additive was computed for a window of its own.
-    start, end = window if MEASURES[measure].additive else (None, None)
-    arms = figures["arm"][(figures["measure"] == measure) & (figures["by"] == "all")].unique()
-    others = [arm for arm in arms if arm != baseline] if baseline in arms else []
-    return [compare(figures, arm, baseline, measure, start=start, end=end) for arm in others]
-
-
 def print_comparisons(found: Sequence[Comparison], measure: str) -> None:
     """Differences with both intervals; that over worlds where several were drawn."""
     if not found:

@@ -17,7 +17,6 @@ from lrerank.cli.run_tables import (
     DEFAULT_MEASURE,
     check_measures,
     comparison_json,
-    comparisons,
     print_comparisons,
     print_heading,
     print_values,
@@ -26,7 +25,7 @@ from lrerank.cli.run_tables import (
 from lrerank.errors import InputError, LrerankError
 from lrerank.experiments.arm_specs import LearnerSpec
 from lrerank.experiments.as_pipeline import as_pipeline
-from lrerank.experiments.early_stop import looked, told
+from lrerank.experiments.findings import WATCHED, about, comparisons, found_by, sentence_of
 from lrerank.experiments.groups_table import groups_table
 from lrerank.experiments.lifts import lifts
 from lrerank.experiments.results import Run, Runs
@@ -45,9 +44,6 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or a be
 MeasureOption = Annotated[
     list[str] | None, typer.Option("--measure", help="expected_reward, clicks, regret, ndcg, …; as often as needed.")
 ]
-
-WATCHED = "until_clear"
-"""The note of a run that was begun with --until-clear: which arm is looked at after every replicate."""
 
 _STAGE, _SPEC, _FIGURES, _CSV = ".json", ".toml", ".parquet", ".csv"
 
@@ -204,35 +200,6 @@ def export(
     say(f"wrote {out}")
 
 
-def about(run: Run) -> dict[str, Any]:
-    """What is worth knowing of a run beside its figures."""
-    manifest = run.manifest
-    names = (
-        "name",
-        "question",
-        "kind",
-        "started",
-        "finished",
-        "problem",
-        "provenance",
-        "seed",
-        "spec",
-        "versions",
-        "git",
-    )
-    return {"run": run.run_id, "status": run.status, "tasks": run.count(), **{name: manifest[name] for name in names}}
-
-
-def sentence_of(run: Run, figures: pd.DataFrame) -> str:
-    """What a simulation has found so far, in sentences; of one that was looked at, what holds however often."""
-    watched = run.noted(WATCHED)
-    if watched is None:
-        from lrerank.experiments.verdict import verdict
-
-        return verdict(figures, run.experiment).sentence
-    return told(looked(figures, run.experiment, str(watched)), run.experiment, str(watched))
-
-
 def _found_json(run: Run, figures: pd.DataFrame, found: Sequence[Sequence[Comparison]]) -> dict[str, Any]:
     if figures.empty:
         return {"verdict": None, "values": {}, "comparisons": []}
@@ -243,7 +210,7 @@ def _found_json(run: Run, figures: pd.DataFrame, found: Sequence[Sequence[Compar
 
 def _print_sweep(run: Run) -> bool:
     """Whether there is something to print."""
-    from lrerank.cli.sweep_tables import found_by, print_sweep
+    from lrerank.cli.sweep_tables import print_sweep
 
     try:
         found = found_by(run)

@@ -5,32 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lrerank.cli.common import console, say, table
-from lrerank.experiments.ablation import Ablation, ablation_table
-from lrerank.experiments.cold_start import ColdStart, cold_start_table
-from lrerank.experiments.results import Run
-from lrerank.experiments.sweep import SettingsTable, settings_table
-from lrerank.experiments.sweep_verdict import short_path
+from lrerank.experiments.ablation import Ablation
+from lrerank.experiments.cold_start import ColdStart
+from lrerank.experiments.sweep_verdict import SettingsTable, short_path
 from lrerank.experiments.wording import measured
 
-STUDY, SETTINGS, ABLATION, COLD_START = "study", "settings", "ablation", "cold_start"
 _BEST, _KEPT = "best", "can't be told from best"
-
-
-def study_of(run: Run) -> dict[str, Any]:
-    """What kind of sweep a run is, and what its arms stand for."""
-    return run.noted(STUDY) or {"kind": SETTINGS}
-
-
-def found_by(run: Run) -> SettingsTable | Ablation | ColdStart:
-    """What a sweep has found so far.
-
-    Raises:
-        LrerankError: nothing yet.
-    """
-    study = study_of(run)
-    if study["kind"] == ABLATION:
-        return ablation_table(run.figures(), run.experiment, study["groups"])
-    return cold_start_table(run.figures(), run.experiment) if study["kind"] == COLD_START else settings_table(run)
 
 
 def sweep_json(found: SettingsTable | Ablation | ColdStart) -> dict[str, Any]:
