@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from lrerank.errors import InputError
+from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
 
 _POLICY, _DEMO = "chosen-policy", "demo-mode"
@@ -64,3 +65,9 @@ def chosen() -> Policy:
 def choose(policy: Policy) -> None:
     """Makes it the policy that all pages use."""
     st.session_state[_POLICY] = policy
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """The server's runs under way, which all windows share."""
+    return Jobs()

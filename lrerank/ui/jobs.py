@@ -1,0 +1,191 @@
+"""Runs under way: worker processes compute, a thread here follows, and every page of every window may look.
+
+A job belongs to the server, not to a window: closing a tab ends nothing, and whoever knows the run's id can look on. When
+the server ends, in whatever way, its workers end with it, and what was finished is on the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from typing import TypeAlias, cast
+
+from lrerank.errors import LrerankError
+from lrerank.experiments.early_stop import looked, stopped_after
+from lrerank.experiments.findings import WATCHED
+from lrerank.experiments.results import Run, RunCancelledError, Runs, RunStoppedError
+from lrerank.experiments.run import Cancel, Snapshot, run
+from lrerank.experiments.sequential import Look
+from lrerank.experiments.spec import Experiment
+from lrerank.experiments.sweep import sweep
+from lrerank.store import Store
+
+__all__ = ["Begin", "Job", "Jobs"]
+
+Begin: TypeAlias = Callable[[Run, Cancel], Iterator[Snapshot]]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Job:
+    """One run, followed until it ends.
+
+    Attributes:
+        run: where its figures are.
+        watched: the arm that is looked at after every replicate; None where nobody asked.
+        snapshot: the last one; None before the first.
+        look: what could be said of the watched arm when a replicate was finished last.
+        problem: why it failed, for people; "" while it did not.
+        stops_when_clear: whether it ends by itself as soon as the watched arm's answer is clear; may be changed.
+    """
+
+    def __init__(self, run: Run, begin: Begin, watched: str | None, *, stops_when_clear: bool) -> None:
+        self.run = run
+        self.experiment = run.experiment
+        self.watched = watched
+        self.stops_when_clear = stops_when_clear
+        self.snapshot: Snapshot | None = None
+        self.look: Look | None = None
+        self.problem = ""
+        self._begin = begin
+        self._cancel, self._enough, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._looked_after = 0
+        threading.Thread(target=self._follow, daemon=True, name=f"lrerank {run.run_id}").start()
+
+    @property
+    def active(self) -> bool:
+        return not self._ended.is_set()
+
+    def cancel(self) -> None:
+        """Ends it at once; what was finished stays."""
+        self._cancel.set()
+
+    def stop(self) -> None:
+        """The evidence is enough: ends it where the watched arm's answer is clear, else does nothing."""
+        self._enough.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Waits for its end; whether it came."""
+        return self._ended.wait(seconds)
+
+    def _follow(self) -> None:
+        try:
+            with (
+                self.run.working(),
+                # Closed, it stops its workers before the run is given back.
+                closing(cast("Generator[Snapshot]", self._begin(self.run, self._cancel))) as snapshots,
+            ):
+                for snapshot in snapshots:
+                    self.snapshot = snapshot
+                    self._may_stop(snapshot)
+        except (RunStoppedError, RunCancelledError):
+            pass
+        except LrerankError as error:
+            self.problem = str(error)
+        except Exception:  # noqa: BLE001  (a thread has nobody else to tell)
+            # A page shows no traceback; whoever started the server finds it there.
+            _LOG.exception("the run %s failed", self.run.run_id)
+            self.problem = (
+                "The run failed unexpectedly; the terminal of the server says more. What was finished is kept."
+            )
+        finally:
+            self._ended.set()
+
+    def _may_stop(self, snapshot: Snapshot) -> None:
+        if self.watched is None or not snapshot.provisional:
+            return
+        if snapshot.done_tasks != self._looked_after:
+            self._looked_after = snapshot.done_tasks
+            self.look = looked(snapshot.overall, self.experiment, self.watched)
+        clear = self.look is not None and self.look.answer is not None
+        if clear and (self.stops_when_clear or self._enough.is_set()):
+            raise RunStoppedError(stopped_after(cast("Look", self.look), self.experiment))
+        self._enough.clear()
+
+
+class Jobs:
+    """All jobs of a server.
+
+    Args:
+        workers: processes of each job; as many as there are cores by default.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+
+    def simulate(
+        self, store: Store, experiment: Experiment, watched: str | None = None, *, stops_when_clear: bool = False
+    ) -> Job:
+        """Begins an experiment.
+
+        Args:
+            watched: the arm to look at after every replicate, chosen now, before there are figures.
+
+        Raises:
+            StorageError: the run can't be kept.
+        """
+        begun = Runs(store.runs).create(experiment)
+        if watched is not None:
+            begun.note(WATCHED, watched)
+        return self._start(begun, self._simulation(store), watched, stops_when_clear=stops_when_clear)
+
+    def sweep(self, store: Store, experiment: Experiment, fresh: int | None = None) -> Job:
+        """Begins a sweep: all settings, then the winner again on fresh replicates."""
+        begun = Runs(store.runs).create(experiment, "sweep")
+        return self._start(begun, self._sweep(store, fresh))
+
+    def study(self, store: Store, experiment: Experiment, notes: Sequence[tuple[str, object]]) -> Job:
+        """Begins an ablation or a cold-start study: an experiment of kind "sweep" with notes on what its arms stand for."""
+        begun = Runs(store.runs).create(experiment, "sweep")
+        for name, content in notes:
+            begun.note(name, content)
+        return self._start(begun, self._simulation(store))
+
+    def resume(self, store: Store, run_id: str, fresh: int | None = None) -> Job:
+        """Goes on with a run that did not end.
+
+        Raises:
+            LrerankError: there is no such run, or it can't be gone on with.
+        """
+        active = self.get(run_id)
+        if active is not None and active.active:
+            return active
+        found = Runs(store.runs).open(run_id)
+        if found.experiment.sweep is not None:
+            return self._start(found, self._sweep(store, fresh))
+        return self._start(found, self._simulation(store), found.noted(WATCHED))
+
+    def get(self, run_id: str) -> Job | None:
+        """The job that computes, or has computed, a run in this server."""
+        return self._jobs.get(run_id)
+
+    def active(self) -> list[Job]:
+        """Those that have not ended, the oldest first."""
+        return [job for job in list(self._jobs.values()) if job.active]
+
+    def close(self) -> None:
+        """Cancels all and waits for them."""
+        for job in self.active():
+            job.cancel()
+        for job in list(self._jobs.values()):
+            job.wait()
+
+    def _simulation(self, store: Store) -> Begin:
+        return lambda each, cancel: run(
+            each.experiment, results=each, store=store, workers=self._workers, cancel=cancel
+        )
+
+    def _sweep(self, store: Store, fresh: int | None) -> Begin:
+        return lambda each, cancel: sweep(
+            each.experiment, results=each, store=store, workers=self._workers, cancel=cancel, fresh=fresh
+        )
+
+    def _start(self, begun: Run, begin: Begin, watched: str | None = None, *, stops_when_clear: bool = False) -> Job:
+        job = Job(begun, begin, watched, stops_when_clear=stops_when_clear)
+        with self._lock:
+            self._jobs[begun.run_id] = job
+        return job

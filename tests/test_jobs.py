@@ -1,0 +1,98 @@
+"""Runs under way, as pages see them: begun, looked at, cancelled, stopped when clear, failed, and gone on with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lrerank.experiments.results import Runs
+from lrerank.experiments.run import run
+from lrerank.experiments.spec import Experiment
+from lrerank.store import Store
+from lrerank.ui.jobs import Job, Jobs
+
+
+@pytest.fixture
+def jobs() -> Iterator[Jobs]:
+    made = Jobs(workers=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def small(**values: object) -> Experiment:
+    usual = {"impressions": 60, "measure_from": 0, "bins": 3, "replicates": 3, "log.impressions": 20, "waterfall": []}
+    return Experiment.shipped("first").with_values({**usual, "world.queries": 12, **values})
+
+
+def until(job: Job, what: str) -> None:
+    end = time.monotonic() + 60
+    while not getattr(job, what) and job.active and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def test_a_job_gives_the_figures_of_the_same_run_elsewhere(jobs: Jobs, store: Store) -> None:
+    job = jobs.simulate(store, small())
+    assert job.wait(120) and not job.problem and job.run.status == "done"
+    *_, last = run(small(), workers=0, store=store)
+    mine = Runs(store.runs).open(job.run.run_id).figures()
+    timed = ("latency_ms", "latency_p50_ms", "latency_p99_ms")
+    wanted, found = (each[~each["measure"].isin(timed)].reset_index(drop=True) for each in (last.figures, mine))
+    keys = ["world", "replicate", "arm", "measure", "by", "group", "start"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(keys, ignore_index=True), wanted.sort_values(keys, ignore_index=True)
+    )
+
+
+def test_cancelled_within_a_second_and_gone_on_with(jobs: Jobs, store: Store) -> None:
+    job = jobs.simulate(store, small(impressions=2000, measure_from=0, bins=4))
+    until(job, "snapshot")
+    began = time.monotonic()
+    job.cancel()
+    # A second is what people are promised; twice that on a machine that runs other tests beside this one.
+    assert job.wait(10) and time.monotonic() - began < 2
+    assert job.run.status == "cancelled" and not job.problem
+    again = jobs.resume(store, job.run.run_id)
+    assert again is not job and again.active
+    assert jobs.resume(store, job.run.run_id) is again, "it is under way already"
+
+
+def test_it_stops_by_itself_when_the_answer_is_clear(jobs: Jobs, store: Store) -> None:
+    # Uniform lists are far worse than relevance.
+    experiment = small(replicates=12, impressions=150, **{"arms.learned": {"kind": "uniform"}})
+    job = jobs.simulate(store, experiment, watched="learned", stops_when_clear=True)
+    assert job.wait(120) and job.run.status == "stopped"
+    assert job.look is not None and job.look.answer == "below" and job.run.count() < 12
+
+
+def test_one_is_asked_to_stop_only_when_it_is_clear(jobs: Jobs, store: Store) -> None:
+    job = jobs.simulate(store, small(), watched="learned")
+    job.stop()
+    assert job.wait(120)
+    assert (job.run.status == "stopped") == (job.look is not None and job.look.answer is not None)
+
+
+def test_a_failure_is_told_in_a_sentence(jobs: Jobs, store: Store, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.csv"
+    gone.write_text("id,title,topic\na,red shoe,shoes\nb,blue hat,hats\n")
+    experiment = small(**{"world.catalog": str(gone), "world.queries": 1})
+    gone.unlink()
+    job = jobs.simulate(store, experiment)
+    assert job.wait(60) and job.run.status == "failed"
+    assert "gone.csv" in job.problem and "Traceback" not in job.problem
+
+
+def test_two_jobs_run_beside_each_other(jobs: Jobs, store: Store) -> None:
+    one, other = jobs.simulate(store, small()), jobs.simulate(store, small(seed=5))
+    assert one.run.run_id != other.run.run_id and len(jobs.active()) == 2
+    assert one.wait(120) and other.wait(120)
+    assert {one.run.status, other.run.status} == {"done"}
+    assert jobs.get(one.run.run_id) is one and jobs.get("none") is None
