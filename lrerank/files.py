@@ -26,6 +26,11 @@ class StorageError(LrerankError):
     """Something on disk that can't be read or written as it is."""
 
 
+def home_folder() -> Path:
+    """Where everything is kept that persists: `$LRERANK_HOME`, else `.lrerank` in the user's home directory."""
+    return Path(os.environ.get("LRERANK_HOME") or Path.home() / ".lrerank")
+
+
 def write_new(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Writes a file that must not exist yet and forces its content to the disk."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:

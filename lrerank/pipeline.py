@@ -221,7 +221,7 @@ class Pipeline:
         """
         store = store or Store()
         if not isinstance(catalog, Catalog):
-            catalog = load_catalog(catalog, data_folders=[store.data])
+            catalog = load_catalog(catalog, data_folders=[store.data], catalogs=store.catalogs)
         request = Request(
             inputs=inputs,
             timestamp=time.time() if timestamp is None else timestamp,

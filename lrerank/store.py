@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from lrerank.files import home_folder
 from lrerank.interactions import InteractionLog
 from lrerank.models import ModelRegistry
 
@@ -19,7 +20,7 @@ class Store:
     """
 
     def __init__(self, home: Path | str | None = None, organisation: str | None = None) -> None:
-        self.home = Path(home or os.environ.get("LRERANK_HOME") or Path.home() / ".lrerank")
+        self.home = Path(home) if home else home_folder()
         self.organisation = organisation or os.environ.get("LRERANK_ORGANISATION") or "default"
 
     @cached_property
@@ -39,6 +40,11 @@ class Store:
     def data(self) -> Path:
         """Where `lrerank data fetch` puts public data sets."""
         return self.home / "data"
+
+    @property
+    def catalogs(self) -> Path:
+        """Where the user's own catalogs are kept."""
+        return self.home / "catalogs"
 
     @property
     def runs(self) -> Path:

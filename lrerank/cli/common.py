@@ -26,7 +26,10 @@ from lrerank.store import Store
 CatalogOption = Annotated[
     str,
     typer.Option(
-        "--catalog", "-c", help="marketplace, news, movies, or a CSV, Parquet or JSON lines file.", show_default=False
+        "--catalog",
+        "-c",
+        help="marketplace, news, movies, one of your own, or a CSV, Parquet or JSON lines file.",
+        show_default=False,
     ),
 ]
 CardOption = Annotated[
@@ -48,7 +51,7 @@ aside = Console(stderr=True)
 
 def open_catalog(name_or_path: str, card: Path | None, store: Store) -> Catalog:
     """The catalog, telling on standard error what was noticed while reading it."""
-    loaded = load_with_notes(name_or_path, card, [store.data])
+    loaded = load_with_notes(name_or_path, card, [store.data], store.catalogs)
     for note in loaded.notes:
         say(note)
     return loaded.catalog

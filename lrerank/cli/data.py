@@ -24,7 +24,7 @@ from lrerank.cli.common import (
     say,
     table,
 )
-from lrerank.data import registry, worlds
+from lrerank.data import own, registry, worlds
 from lrerank.data.describing import describe
 from lrerank.data.judgment_files import Judged, match, read_judged
 from lrerank.data.load import search_folders
@@ -42,8 +42,9 @@ _USES = {(True, True): "both", (True, False): "rank", (False, True): "search", (
 
 @app.command("list")
 def list_data(as_json: JsonOption = False) -> None:
-    """List the built-in worlds and the public data sets."""
-    folders = search_folders([Store().data])
+    """List the built-in worlds, the public data sets and your own catalogs."""
+    store = Store()
+    folders = search_folders([store.data])
     cards = registry.list_datasets()
     rows = [[name, "built in", worlds.catalog(name).title, ""] for name in worlds.NAMES]
     rows += [
@@ -55,6 +56,13 @@ def list_data(as_json: JsonOption = False) -> None:
         ]
         for card in cards
     ]
+    for name in own.own_names(store.catalogs):
+        try:
+            kept = own.open_own(store.catalogs, name)
+        except DataError as error:
+            rows.append([name, "damaged", error.message, ""])
+        else:
+            rows += [[name, "yours", kept.card.title, kept.card.licence]] if kept else []
     if as_json:
         print_json([dict(zip(("name", "state", "title", "licence"), row, strict=True)) for row in rows])
     else:

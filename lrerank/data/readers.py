@@ -6,7 +6,9 @@ import csv
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,23 +23,34 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _LONGEST_CELL = 16 * 2**20
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is read of a file whose origin is unknown: a few bytes may unpack to more than fits in memory."""
+
+    rows: int
+    columns: int
+
+
+def read_frame(path: Path, limits: Limits | None = None) -> pd.DataFrame:
     """A whole file as a frame, one row per record, nested objects flattened to dotted columns.
 
     CSV and TSV (comma, semicolon, tab or bar, told by the header; also `.gz`) come as strings with "" where a cell is
     empty. JSON lines (also `.gz`, or one JSON array) and Parquet keep their types; None where a record lacks a field.
 
     Raises:
-        DataError: no such file, unknown suffix, wrong encoding, ragged lines (with the line), no records.
+        DataError: no such file, unknown suffix, wrong encoding, ragged lines (with the line), no records, more
+            than the limits allow.
     """
     if data_suffix(path) == ".parquet":
-        return _parquet_frame(path)
-    records = list(read_records(path))
+        return _parquet_frame(path, limits)
+    records = []
+    columns: dict[str, None] = {}
+    for place in read_records(path):
+        records.append(place)
+        columns.update(dict.fromkeys(place[1]))
+        _check_size(len(records), len(columns), limits, path)
     if not records:
         raise DataError("the file has no records", path=str(path), remedy="Give a file with at least one record")
-    columns: dict[str, None] = {}
-    for _, record in records:
-        columns.update(dict.fromkeys(record))
     return pd.DataFrame(
         {column: pd.Series([record.get(column) for _, record in records], dtype=object) for column in columns}
     )
@@ -147,7 +160,7 @@ def _csv_records(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, Any]]
 
 
 def _refuse_repeated(names: list[str], path: Path) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise DataError("columns share a name", path=str(path), value=repeated[0], remedy="Rename one of them")
 
@@ -203,9 +216,19 @@ def _leaves(prefix: str, part: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _parquet_frame(path: Path) -> pd.DataFrame:
+def _check_size(rows: int, columns: int, limits: Limits | None, path: Path) -> None:
+    if limits is None:
+        return
+    for count, most, what in ((rows, limits.rows, "rows"), (columns, limits.columns, "columns")):
+        if count > most:
+            remedy = f"Give a file with at most {most:,} {what}"
+            raise DataError(f"there are more than {most:,} {what}", path=str(path), remedy=remedy)
+
+
+def _parquet_frame(path: Path, limits: Limits | None) -> pd.DataFrame:
     try:
         with pq.ParquetFile(path) as file:
+            _check_size(file.metadata.num_rows, file.metadata.num_columns, limits, path)
             table = file.read()
         while any(pa.types.is_struct(column.type) for column in table.schema):
             table = table.flatten()

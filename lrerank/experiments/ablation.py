@@ -99,7 +99,8 @@ def ablated(experiment: Experiment, arm: str, store: Store | None = None) -> tup
         LrerankError: the catalog can't be used.
     """
     spec = learner_of(experiment, arm)
-    catalog = load_catalog(experiment.world.catalog, data_folders=[(store or Store()).data])
+    store = store or Store()
+    catalog = load_catalog(experiment.world.catalog, data_folders=[store.data], catalogs=store.catalogs)
     given = experiment.without_sweep().to_json()
     whole = given["arms"][arm]
     # Left unsaid it would change with the user side.

@@ -57,7 +57,7 @@ def scene_of(experiment: Experiment, store: Store) -> Scene:
     """
     world = experiment.world
     return build_scene(
-        load_catalog(world.catalog, data_folders=[store.data]),
+        load_catalog(world.catalog, data_folders=[store.data], catalogs=store.catalogs),
         stages=world.stages(),
         candidates=world.candidates,
         only_judged=world.only_judged,

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from lrerank.data.own import default_folder, names_ever
 from lrerank.data.registry import list_datasets
 from lrerank.data.worlds import NAMES
 from lrerank.errors import LrerankError
@@ -475,7 +476,9 @@ def shipped_specs() -> dict[str, Path]:
 
 def _catalogs() -> list[str]:
     entries = [entry for entry in list_datasets() if entry.catalog_file]
-    return [*NAMES, *(name for entry in entries for name in (*entry.aliases, str(entry.name)))]
+    public = (name for entry in entries for name in (*entry.aliases, str(entry.name)))
+    # Of the user's own, those that were deleted count too: runs on them can still be looked at.
+    return [*NAMES, *public, *names_ever(default_folder())]
 
 
 def _resolve_catalog(given: Mapping[str, Any], folder: Path) -> None:
