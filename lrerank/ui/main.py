@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import streamlit as st
 
 from lrerank.errors import LrerankError
 
-_PAGES = (("start", "Start"), ("playground", "Playground"))
+_LOG = logging.getLogger(__name__)
+_PAGES = (("start", "Start"), ("playground", "Playground"), ("simulate", "Simulate"))
 
 
 def main() -> None:
@@ -27,3 +29,6 @@ def main() -> None:
         page.run()
     except LrerankError as error:
         st.error(str(error))
+    except Exception:  # noqa: BLE001  (no traceback reaches a page)
+        _LOG.exception("the page failed")
+        st.error("This page failed unexpectedly. Reload it; the terminal of the server says more.")

@@ -1,0 +1,137 @@
+"""The page Simulate: set up a comparison, watch it, and read what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from lrerank.errors import LrerankError
+from lrerank.experiments.early_stop import told
+from lrerank.experiments.results import Runs
+from lrerank.store import Store
+from lrerank.ui.frame import heading, jobs
+from lrerank.ui.jobs import Job
+from lrerank.ui.simulate.controls import checked, controls
+from lrerank.ui.simulate.live import progress, tastes_may_change
+from lrerank.ui.simulate.outcome import Outcome
+from lrerank.ui.simulate.result import draw_live, draw_outcome
+from lrerank.ui.simulate.setup import Setup, watched
+
+_RUN, _SETUPS, _TOLD = "run", "simulate-setups", "simulate-told"
+_SECONDS = 0.5
+
+
+def draw() -> None:
+    """Draws the page."""
+    handed_over = st.session_state.pop("simulate-run", None)
+    if handed_over:
+        st.query_params[_RUN] = handed_over
+    job, outcome = _shown()
+    provenance = job.run.manifest["provenance"] if job is not None else outcome.provenance if outcome else ""
+    heading("Simulate", str(provenance))
+    left, right = st.columns([1.15, 4.2], gap="large")
+    with left:
+        begin = st.container()
+        setup, stops, traffic = controls()
+        experiment = checked(setup)
+        begin.button(
+            "Simulate",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            disabled=experiment is None,
+            on_click=_begin,
+            args=(setup, stops),
+        )
+    with right:
+        told_before = st.session_state.pop(_TOLD, None)
+        if told_before:
+            st.error(told_before)
+        if job is not None and job.active:
+            st.fragment(_live, run_every=_SECONDS)(job.run.run_id)
+        elif outcome is not None:
+            if job is not None and job.problem:
+                st.error(job.problem)
+            draw_outcome(outcome, traffic)
+        else:
+            st.info("Set up a comparison on the left, then press Simulate: a verdict comes within half a minute.")
+
+
+def _shown() -> tuple[Job | None, Outcome | None]:
+    """What the address names: a run under way, or one that has ended."""
+    run_id = st.query_params.get(_RUN)
+    if not run_id:
+        return None, None
+    job = jobs().get(run_id)
+    if job is not None and job.active:
+        return job, None
+    try:
+        run = Runs(Store().runs).open(run_id)
+        return job, _outcome(str(run.folder), run.count(), run.status)
+    except LrerankError as error:
+        st.error(str(error))
+        return None, None
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the figures")
+def _outcome(folder: str, tasks: int, status: str) -> Outcome:  # noqa: ARG001  (they say when it is another)
+    runs, _, run_id = folder.rpartition("/")
+    return Outcome(Runs(runs).open(run_id))
+
+
+def _live(run_id: str) -> None:
+    """What is drawn again while the run is under way."""
+    job = jobs().get(run_id)
+    if job is None or not job.active:
+        st.rerun()
+    snapshot = job.snapshot
+    if job.watched and job.look is not None:
+        st.html(f'<p class="lr-lead"><b>Provisional.</b> {told(job.look, job.experiment, job.watched)}</p>')
+    else:
+        st.html('<p class="lr-lead"><b>Provisional.</b> Nothing can be said yet: no replicate is finished.</p>')
+    share, said = progress(snapshot)
+    st.progress(share, said)
+    cancel, enough, change = st.columns([1, 1.6, 1.4])
+    if cancel.button("Cancel", icon=":material/stop:", width="stretch", help="What was finished is kept."):
+        job.cancel()
+    clear = job.look is not None and job.look.answer is not None
+    if enough.button(
+        "Stop, the evidence is enough",
+        icon=":material/check:",
+        width="stretch",
+        disabled=not clear,
+        help="As soon as the interval, which allows for looking after every replicate, excludes zero.",
+    ):
+        job.stop()
+    shift = tastes_may_change(snapshot, job.experiment)
+    if change.button(
+        "Tastes change now",
+        icon=":material/shuffle:",
+        width="stretch",
+        disabled=shift is None or run_id not in st.session_state.get(_SETUPS, {}),
+        help="Begins the run anew with the same users and the same luck; where it is now, all tastes become new ones, in "
+        "every replicate, so that arms stay comparable.",
+    ):
+        _change_tastes(job, shift)
+    if snapshot is not None:
+        draw_live(snapshot, job.experiment)
+
+
+def _begin(setup: Setup, stops: bool) -> None:
+    """Starts a run and puts it into the address."""
+    try:
+        experiment = setup.experiment()
+        job = jobs().simulate(Store(), experiment, watched(experiment), stops_when_clear=stops)
+    except LrerankError as error:
+        st.session_state[_TOLD] = str(error)
+        return
+    st.session_state.setdefault(_SETUPS, {})[job.run.run_id] = (setup, stops)
+    st.query_params[_RUN] = job.run.run_id
+
+
+def _change_tastes(job: Job, shift: int | None) -> None:
+    setup, stops = st.session_state[_SETUPS][job.run.run_id]
+    job.cancel()
+    _begin(replace(setup, shift=shift), stops)
+    st.rerun()
