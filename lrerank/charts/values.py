@@ -1,0 +1,55 @@
+"""Measures of every arm with intervals, for tables: what was shown besides what it brought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lrerank.errors import LrerankError
+from lrerank.evaluation.intervals import Estimate
+from lrerank.experiments.compare import paired
+from lrerank.experiments.measures_table import MEASURES
+from lrerank.experiments.precision import mean_over_worlds
+from lrerank.experiments.spec import REFERENCE, Experiment
+
+VARIETY = ("diversity", "categories", "novelty", "coverage", "candidate_coverage", "concentration")
+"""How different what is shown is, within a list and over all lists."""
+
+REWARDS = ("clicks", "expected_reward", "ctr_at_1", "ndcg", "regret", "explored_pages", "price")
+"""What lists brought, and what exploration cost."""
+
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One arm: measure → value with its own interval, which says nothing of differences between arms."""
+
+    arm: str
+    values: Mapping[str, Estimate]
+
+
+def values_of(figures: pd.DataFrame, experiment: Experiment, measures: Sequence[str] = REWARDS) -> tuple[Values, ...]:
+    """Every arm over the measured window, the reference last; measures that an arm has no figures of are left out.
+
+    Args:
+        figures: of finished tasks.
+    """
+    found = []
+    rows = figures[(figures["by"] == "all") & figures["measure"].isin(list(measures))]
+    there = set(zip(rows["arm"], rows["measure"], strict=True))
+    for arm in (*experiment.arms, REFERENCE):
+        own = {}
+        for measure in measures:
+            if (arm, measure) in there:
+                start, end = experiment.window if MEASURES[measure].additive else (None, None)
+                try:
+                    pairs = paired(rows, (arm,), measure, start=start, end=end)
+                except LrerankError:  # nothing to measure in the window
+                    continue
+                own[measure] = mean_over_worlds(pairs.values()[:, 0], pairs.worlds, _LEVEL).headline
+        if own:
+            found.append(Values(arm, own))
+    return tuple(found)
