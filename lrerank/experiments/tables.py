@@ -81,7 +81,7 @@ def to_parquet(task: Task, figures: pd.DataFrame) -> bytes:
     schema = _schema().with_metadata({_KEY: json.dumps(asdict(task)).encode()})
     table = pa.Table.from_pandas(figures[list(COLUMNS)], schema=schema, preserve_index=False)
     target = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(schema.metadata), target, write_page_checksum=True)
+    pq.write_table(table.replace_schema_metadata(schema.metadata), target, compression="zstd", write_page_checksum=True)
     return target.getvalue()
 
 

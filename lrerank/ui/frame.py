@@ -14,7 +14,7 @@ _POLICY, _DEMO = "chosen-policy", "demo-mode"
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"]{padding:3.6rem 2.2rem 3rem}
-.lr-heading{display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center}
+.lr-heading{margin-bottom:-.4rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center}
 .lr-heading h1{padding:0;font-size:1.7rem}
 .lr-badge{display:inline-block;font-size:.8rem;font-weight:600;padding:.15rem .65rem;border-radius:1rem;
 background:rgba(128,128,128,.16)}
@@ -26,8 +26,10 @@ _LARGE = "<style>html{font-size:19px}</style>"
 
 def heading(title: str, provenance: str = "") -> None:
     """The title with the provenance badge; to be drawn first on every page."""
-    st.html(STYLE + (_LARGE if demo() else ""))
-    st.html(f'<div class="lr-heading"><h1>{escape(title)}</h1>{badge(provenance) if provenance else ""}</div>')
+    style = STYLE + (_LARGE if demo() else "")
+    st.html(
+        f'{style}<div class="lr-heading"><h1>{escape(title)}</h1>{badge(provenance) if provenance else ""}</div>'
+    )
 
 
 def badge(text: str, *, warning: bool = False) -> str:

@@ -11,7 +11,14 @@ import streamlit as st
 from lrerank.errors import LrerankError
 
 _LOG = logging.getLogger(__name__)
-_PAGES = (("start", "Start"), ("playground", "Playground"), ("simulate", "Simulate"))
+_PAGES = (
+    ("start", "Start"),
+    ("playground", "Playground"),
+    ("simulate", "Simulate"),
+    ("tune", "Tune"),
+    ("data", "Data"),
+    ("runs", "Runs"),
+)
 
 
 def main() -> None:

@@ -45,6 +45,7 @@ def controls() -> tuple[Setup, bool, float]:
         default=list(USUAL_ARMS),
         format_func=lambda name: ARMS[name].label,
         key="arms",
+        wrap=True,
         bind="query-params",
         help="\n\n".join(f"**{arm.label}**: {arm.told}" for arm in ARMS.values()),
     )
@@ -158,6 +159,17 @@ def _more() -> dict[str, Any]:
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if clicks != "pbm":
         changes["click_model"] = clicks
+    shift = st.number_input(
+        "Tastes change after",
+        1,
+        10_000_000,
+        None,
+        500,
+        placeholder="never",
+        key="shift",
+        bind="query-params",
+        help="Searches after which all tastes become new ones.",
+    )
     replicates = st.number_input(
         "Replicates, at most",
         2,
@@ -195,6 +207,7 @@ def _more() -> dict[str, Any]:
     return {
         "baseline": baseline,
         "changes": changes,
+        "shift": None if shift is None else int(shift),
         "replicates": int(replicates),
         "worlds": int(worlds),
         "logged": int(logged),

@@ -6,12 +6,18 @@ from functools import cached_property
 
 import pandas as pd
 
+from lrerank.charts.rows import Forest, GroupsChart, comparison_forest, groups
+from lrerank.charts.values import values_of
 from lrerank.errors import LrerankError
-from lrerank.experiments.findings import sentence_of
-from lrerank.experiments.groups_table import Groups, groups_table
-from lrerank.experiments.lifts import Lifts, lifts
+from lrerank.experiments.findings import comparisons, sentence_of
 from lrerank.experiments.results import Run, Status
-from lrerank.experiments.verdict import Row, verdict
+from lrerank.experiments.side_by_side import labels, side_by_side
+
+MEASURED = (
+    *("clicks", "ctr_at_1", "conversion", "abandonment", "ndcg", "regret", "price", "explored_pages"),
+    *("diversity", "novelty", "candidate_coverage", "concentration", "calibration_error"),
+)
+"""What the table of all measures shows."""
 
 
 class Outcome:
@@ -37,19 +43,27 @@ class Outcome:
         """Who leads, by how much, how sure, from when on."""
         return sentence_of(self.run, self.figures)
 
-    @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """Every arm with its values and differences, best first; () while no replicate is finished."""
-        return verdict(self.figures, self.experiment).rows
-
-    @cached_property
-    def lifts(self) -> Lifts:
-        """The waterfall, and what exploration brings."""
-        return lifts(self.figures, self.experiment)
-
-    def groups(self, by: str, measure: str = "expected_reward") -> Groups | None:
-        """A measure by segment, history or position; None where there is nothing to tell."""
+    def groups(self, by: str, *, difference: bool) -> GroupsChart | None:
+        """Expected reward by segment, history or position; None where there is nothing to tell."""
         try:
-            return groups_table(self.figures, self.experiment, by, measure)
+            return groups(self.figures, self.experiment, by, difference=difference)
         except LrerankError:
             return None
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """A row per arm, a column per measure that there are figures of, as numbers."""
+        found = values_of(self.figures, self.experiment, MEASURED)
+        rows = {each.arm: {name: each.values[name].value for name in MEASURED if name in each.values} for each in found}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def beside(self, other: Run) -> Forest:
+        """The arms of both runs against this one's baseline, replicate by replicate.
+
+        Raises:
+            NotComparableError: other users came, or to another world.
+        """
+        figures = side_by_side([self.run, other])
+        baseline = f"{labels([self.run, other])[0]}:{self.experiment.baseline}"
+        found = comparisons(figures, baseline, "expected_reward", self.experiment.window)
+        return comparison_forest(found, self.experiment)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
+from pathlib import Path
 
 import streamlit as st
 
 from lrerank.errors import LrerankError
 from lrerank.experiments.early_stop import told
-from lrerank.experiments.results import Runs
+from lrerank.experiments.results import Run, Runs
 from lrerank.store import Store
 from lrerank.ui.frame import heading, jobs
 from lrerank.ui.jobs import Job
@@ -17,6 +19,7 @@ from lrerank.ui.simulate.live import progress, tastes_may_change
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.result import draw_live, draw_outcome
 from lrerank.ui.simulate.setup import Setup, watched
+from lrerank.ui.welcome.finished import RUN_ID, finished
 
 _RUN, _SETUPS, _TOLD = "run", "simulate-setups", "simulate-told"
 _SECONDS = 0.5
@@ -49,25 +52,23 @@ def draw() -> None:
         if told_before:
             st.error(told_before)
         if job is not None and job.active:
-            st.fragment(_live, run_every=_SECONDS)(job.run.run_id)
+            st.fragment(_live, run_every=_SECONDS)(job.run.run_id, traffic)
         elif outcome is not None:
+            if outcome.run.run_id == RUN_ID:
+                st.caption("A comparison that comes with lrerank. Press Simulate for one of your own.")
             if job is not None and job.problem:
                 st.error(job.problem)
             draw_outcome(outcome, traffic)
-        else:
-            st.info("Set up a comparison on the left, then press Simulate: a verdict comes within half a minute.")
 
 
 def _shown() -> tuple[Job | None, Outcome | None]:
     """What the address names: a run under way, or one that has ended."""
-    run_id = st.query_params.get(_RUN)
-    if not run_id:
-        return None, None
+    run_id = st.query_params.get(_RUN) or RUN_ID
     job = jobs().get(run_id)
     if job is not None and job.active:
         return job, None
     try:
-        run = Runs(Store().runs).open(run_id)
+        run = finished() if run_id == RUN_ID else Runs(Store().runs).open(run_id)
         return job, _outcome(str(run.folder), run.count(), run.status)
     except LrerankError as error:
         st.error(str(error))
@@ -76,18 +77,17 @@ def _shown() -> tuple[Job | None, Outcome | None]:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the figures")
 def _outcome(folder: str, tasks: int, status: str) -> Outcome:  # noqa: ARG001  (they say when it is another)
-    runs, _, run_id = folder.rpartition("/")
-    return Outcome(Runs(runs).open(run_id))
+    return Outcome(Run(Path(folder)))
 
 
-def _live(run_id: str) -> None:
+def _live(run_id: str, traffic: float) -> None:
     """What is drawn again while the run is under way."""
     job = jobs().get(run_id)
     if job is None or not job.active:
         st.rerun()
     snapshot = job.snapshot
     if job.watched and job.look is not None:
-        st.html(f'<p class="lr-lead"><b>Provisional.</b> {told(job.look, job.experiment, job.watched)}</p>')
+        st.html(f'<p class="lr-lead"><b>Provisional.</b> {escape(told(job.look, job.experiment, job.watched))}</p>')
     else:
         st.html('<p class="lr-lead"><b>Provisional.</b> Nothing can be said yet: no replicate is finished.</p>')
     share, said = progress(snapshot)
@@ -115,7 +115,7 @@ def _live(run_id: str) -> None:
     ):
         _change_tastes(job, shift)
     if snapshot is not None:
-        draw_live(snapshot, job.experiment)
+        draw_live(snapshot, job.experiment, traffic)
 
 
 def _begin(setup: Setup, stops: bool) -> None:

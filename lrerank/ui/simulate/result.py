@@ -2,50 +2,190 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from html import escape
 
+import pandas as pd
 import streamlit as st
 
-from lrerank.charts.curves import (
-    curves_figure,
-    difference_curves,
-    difference_figure,
-    learning_curves,
-    regret,
-)
+from lrerank.charts.curves import curves_figure, difference_curves, difference_figure, learning_curves, regret
+from lrerank.charts.lift_charts import net_return, net_return_figure, waterfall, waterfall_figure
+from lrerank.charts.rows import forest_figure, groups_figure
+from lrerank.errors import LrerankError
+from lrerank.experiments.as_pipeline import as_pipeline
+from lrerank.experiments.lifts import explained, lifts
+from lrerank.experiments.measures_table import MEASURES
+from lrerank.experiments.results import Runs
 from lrerank.experiments.run import Snapshot
 from lrerank.experiments.spec import Experiment
+from lrerank.store import Store
 from lrerank.ui.chart import chart
+from lrerank.ui.frame import choose
 from lrerank.ui.simulate.outcome import Outcome
+from lrerank.ui.simulate.setup import LEARNED, carried
 
 _HEIGHT = 400
-_LIVE = ("Difference", "Learning curves", "Regret")
+# The first need no more than additive figures of everybody, so that they can be drawn while a run goes on.
+_LIVE = ("Difference", "Learning curves", "Lift by step", "Exploration", "Regret")
+_ENDED = (*_LIVE, "Segments", "Cold start", "Positions", "All measures")
+_AGAINST = ("Against the baseline", "Each on its own")
+_DIGITS = "%.4f"
 
 
-def draw_live(snapshot: Snapshot, experiment: Experiment) -> None:
+def draw_live(snapshot: Snapshot, experiment: Experiment, traffic: float) -> None:
     """Curves, again and again."""
-    view = st.segmented_control(
-        "View", _LIVE, default=_LIVE[0], required=True, key="live-view", label_visibility="collapsed"
-    )
-    _curves(view or _LIVE[0], snapshot.overall, experiment)
+    view = _view(_LIVE)
+    if snapshot.overall.empty:
+        st.caption("The first curve comes in a few seconds.")
+        return
+    _draw(view, snapshot.overall, experiment, traffic)
 
 
 def draw_outcome(outcome: Outcome, traffic: float) -> None:
     """Everything."""
     st.html(f'<p class="lr-lead">{escape(outcome.sentence)}</p>')
-    _curves("Difference", outcome.figures, outcome.experiment)
+    _what_next(outcome)
+    view = _view(_ENDED)
+    match view:
+        case "Segments":
+            _groups(outcome, "segment")
+        case "Cold start":
+            _groups(outcome, "history")
+        case "Positions":
+            _groups(outcome, "position")
+        case "All measures":
+            _measures(outcome)
+        case _:
+            _draw(view, outcome.figures, outcome.experiment, traffic)
 
 
-def _curves(view: str, figures: object, experiment: Experiment) -> None:
+def _view(names: Sequence[str]) -> str:
+    found = st.segmented_control(
+        "View", names, default=names[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+    )
+    return found or names[0]
+
+
+def _draw(view: str, figures: pd.DataFrame, experiment: Experiment, traffic: float) -> None:
     match view:
         case "Learning curves":
-            found = learning_curves(figures, experiment)
-            figure = curves_figure(found)
+            curves = learning_curves(figures, experiment)
+            _chart(view, curves_figure(curves), curves.title, curves.note)
         case "Regret":
-            found = regret(figures, experiment)
-            figure = curves_figure(found)
+            curves = regret(figures, experiment)
+            _chart(view, curves_figure(curves), curves.title, curves.note)
+        case "Lift by step":
+            steps = waterfall(figures, experiment)
+            if not steps.bars:
+                st.info(steps.note or "Lift by step needs static rerank, the pooled learner and the learned reranker.")
+                return
+            _chart(view, waterfall_figure(steps), steps.title, steps.note)
+        case "Exploration":
+            _exploration(figures, experiment, traffic)
         case _:
-            found = difference_curves(figures, experiment)
-            figure = difference_figure(found)
-    chart(figure, key=f"chart-{view}", label=f"{view}: {found.title}", height=_HEIGHT, toolbar=True)
-    st.caption(found.note)
+            curves = difference_curves(figures, experiment)
+            _chart(view, difference_figure(curves), curves.title, curves.note)
+
+
+def _chart(view: str, figure: dict[str, object], title: str, note: str, height: int = _HEIGHT) -> None:
+    chart(figure, key=f"chart-{view}", label=f"{view}: {title}", height=height, toolbar=True)
+    if note:
+        st.caption(note)
+
+
+def _exploration(figures: pd.DataFrame, experiment: Experiment, traffic: float) -> None:
+    found = net_return(figures, experiment)
+    if not found:
+        st.info(
+            "What exploration brings is told where a learned reranker that explores runs beside the same one that never "
+            "does: add “Learned rerank (never exploring)”."
+        )
+        return
+    said = {
+        each.comparison.arm: explained(each, experiment, traffic) for each in lifts(figures, experiment).exploration
+    }
+    for curve in found:
+        _chart(f"Exploration of {curve.arm}", net_return_figure(curve, traffic), curve.title, said.get(curve.arm, ""))
+
+
+def _groups(outcome: Outcome, by: str) -> None:
+    relative = _AGAINST[0]
+    if by != "history":  # there the policies' groups hold other requests, so that differences would mislead
+        relative = (
+            st.segmented_control(
+                "Values", _AGAINST, default=relative, required=True, key=f"against-{by}", label_visibility="collapsed"
+            )
+            or relative
+        )
+    found = outcome.groups(by, difference=relative != _AGAINST[1])
+    if found is None or not found.cells:
+        st.info("No group has figures under all policies.")
+        return
+    _chart(by, groups_figure(found), found.title, found.note, height=_HEIGHT)
+
+
+def _measures(outcome: Outcome) -> None:
+    table = outcome.measures
+    columns = {
+        name: st.column_config.NumberColumn(
+            MEASURES[name].label, help=f"{MEASURES[name].description} In {MEASURES[name].unit}.", format=_DIGITS
+        )
+        for name in table.columns
+    }
+    st.dataframe(table, column_config=columns, width="stretch")
+    start, end = outcome.experiment.window
+    st.caption(
+        f"Means of all replicates over searches {start:,} to {end:,}. Differences are surer than values: see above."
+    )
+
+
+def _what_next(outcome: Outcome) -> None:
+    """Carry the setting on, ship it, or put another run beside it."""
+    use, export, beside = st.columns([1.2, 1, 1.4])
+    policy = carried(outcome.experiment, LEARNED, f"the run {outcome.run.run_id}")
+    if use.button(
+        "Use this setting",
+        icon=":material/bookmark:",
+        width="stretch",
+        disabled=policy is None,
+        help="Playground and Tune go on with the learned reranker of this run.",
+    ):
+        assert policy is not None  # noqa: S101  (the button is disabled without one)
+        choose(policy)
+        st.toast("The setting goes with you to all pages.")
+    with export.popover("Export", icon=":material/download:", width="stretch"):
+        _export(outcome)
+    with beside.popover("Beside another run", icon=":material/compare_arrows:", width="stretch"):
+        ids = [row.run_id for row in Runs(Store().runs).list() if row.kind == "simulate" and row.tasks]
+        others = [run_id for run_id in ids if run_id != outcome.run.run_id]
+        if not others:
+            st.caption("Simulate again with another setting, then come back: both runs meet the same users and luck.")
+        other = st.selectbox("Run", others, index=None, placeholder="Choose a run", key="beside") if others else None
+    if other is not None:
+        _beside(outcome, other)
+
+
+def _beside(outcome: Outcome, other: str) -> None:
+    try:
+        found = outcome.beside(Runs(Store().runs).open(other))
+    except LrerankError as error:
+        st.warning(str(error))
+        return
+    _chart("Beside", forest_figure(found), found.title, found.note, height=90 + 34 * len(found.rows))
+
+
+def _export(outcome: Outcome) -> None:
+    spec = outcome.experiment.to_toml()
+    st.download_button(
+        "The experiment, as TOML", spec, "spec.toml", "application/toml", on_click="ignore", width="stretch"
+    )
+    st.caption("The same figures from the command line: `lrerank simulate spec.toml`")
+    if LEARNED in outcome.experiment.arms:
+        found = as_pipeline(outcome.experiment, LEARNED, "search_personalization_v1")
+        text = json.dumps(found.pipeline, ensure_ascii=False, indent=2)
+        st.download_button(
+            "The pipeline, as JSON", text, "pipeline.json", "application/json", on_click="ignore", width="stretch"
+        )
+    figures = outcome.figures.to_parquet(index=False)
+    st.download_button("All figures, as Parquet", figures, "figures.parquet", on_click="ignore", width="stretch")

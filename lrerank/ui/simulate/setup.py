@@ -40,23 +40,25 @@ LEARNED, GREEDY = "learned", "greedy"
 
 ARMS: Mapping[str, ArmChoice] = MappingProxyType(
     {
-        "static": ArmChoice("Static rerank", "Lexical relevance, the same for everybody.", {"kind": "rerank"}),
+        "static": ArmChoice("static (lexical)", "Lexical relevance, the same for everybody.", {"kind": "rerank"}),
         "nightly": ArmChoice(
-            "LTR, retrained nightly",
+            "nightly (LTR)",
             "LambdaMART on everybody's clicks so far.",
             {"kind": "rerank", "method": "ltr", "retrain": "nightly"},
         ),
-        "popularity": ArmChoice("Popularity", "Documents by their clicks so far.", {"kind": "popularity"}),
+        "popularity": ArmChoice("popularity", "Documents by their clicks so far.", {"kind": "popularity"}),
         "segment_popularity": ArmChoice(
-            "Popularity by segment", "By the clicks of the inferred segment.", {"kind": "popularity", "by": "segment"}
+            "segment_popularity", "By the clicks of the inferred segment.", {"kind": "popularity", "by": "segment"}
         ),
-        "mmr": ArmChoice("MMR", "Relevance against redundancy, half and half.", {"kind": "mmr"}),
-        "retrieval": ArmChoice("Retrieval order", "As hybrid search found them.", {"kind": "retrieval"}),
-        "uniform": ArmChoice("Random", "Every order alike likely.", {"kind": "uniform"}),
-        "pooled": ArmChoice("Pooled learner", "Learns from the same clicks, but not who clicked.", {"kind": "pooled"}),
-        LEARNED: ArmChoice("Learned rerank (my setting)", "The policy that you carry.", {"kind": "learned"}),
+        "mmr": ArmChoice("mmr", "Relevance against redundancy, half and half.", {"kind": "mmr"}),
+        "retrieval": ArmChoice("retrieval", "As hybrid search found them.", {"kind": "retrieval"}),
+        "uniform": ArmChoice("uniform (random)", "Every order alike likely.", {"kind": "uniform"}),
+        "pooled": ArmChoice(
+            "pooled (not personal)", "Learns from the same clicks, but not who clicked.", {"kind": "pooled"}
+        ),
+        LEARNED: ArmChoice("learned (my setting)", "The policy that you carry.", {"kind": "learned"}),
         GREEDY: ArmChoice(
-            "Learned rerank (never exploring)",
+            "greedy (no exploring)",
             "Your setting at exploration rate 0: shows what exploration costs and brings.",
             {"kind": "learned"},
         ),

@@ -19,7 +19,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     parentElement.append(place);
     drawn.set(parentElement, place);
     place.resized = new ResizeObserver(() => {
-      if (window.Plotly && place.data) window.Plotly.Plots.resize(place);
+      if (window.Plotly && place.data && place.offsetParent) window.Plotly.Plots.resize(place);
     });
   }
   place.setAttribute("role", "img");
