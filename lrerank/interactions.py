@@ -222,13 +222,16 @@ class InteractionLog:
         with session.reading():
             return session.stored_id(user_id)
 
-    def opt_out(self, user_id: str) -> None:
-        """From now on nothing of this user is stored, and nothing that is stored is handed out. `erase` removes it."""
-        self._flag("INSERT OR IGNORE INTO opt_outs VALUES (?, ?)", user_id)
+    def opt_out(self, *user_ids: str) -> None:
+        """From now on nothing of these users is stored, and nothing that is stored is handed out. `erase` removes it.
+
+        All of them or, after an error, none.
+        """
+        self._flag("INSERT OR IGNORE INTO opt_outs VALUES (?, ?)", user_ids)
 
     def opt_in(self, user_id: str) -> None:
         """Takes an opting out back."""
-        self._flag("DELETE FROM opt_outs WHERE organisation = ? AND flag = ?", user_id)
+        self._flag("DELETE FROM opt_outs WHERE organisation = ? AND flag = ?", [user_id])
 
     def is_opted_out(self, user_id: str) -> bool:
         session = self._session()
@@ -336,11 +339,11 @@ class InteractionLog:
             session = self._threads.session = Session(self.path, self.organisation, self._wait)
         return session
 
-    def _flag(self, statement: str, user_id: str) -> None:
+    def _flag(self, statement: str, user_ids: Iterable[str]) -> None:
         session = self._session()
         with session.writing() as connection:
-            flag = session.flag(session.stored_id(user_id))
-            connection.execute(statement, (session.organisation, flag))
+            flags = [session.flag(stored) for stored in session.stored_ids(user_ids).values()]
+            connection.executemany(statement, [(session.organisation, flag) for flag in flags])
             connection.execute(_NOTE_CHANGE, (session.organisation,))
 
     def _rows(

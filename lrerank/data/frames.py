@@ -78,7 +78,9 @@ def load_frame(frame: pd.DataFrame, card: Card | None, name: str, place: str = "
         if path in columns:
             raise DataError("two columns have this path", path=f"{place}: {path}", remedy="Give one another `path`")
         values, infinite = _present(frame[column], field_card, f"{place}: {column}")
-        guess = guess_kind(column, values)
+        # Looking at all values takes most of the time; a card that says everything spares it.
+        is_told = field_card.kind not in (None, "list") and field_card.feature is not None
+        guess = Guess(field_card.kind) if field_card.kind and is_told else guess_kind(column, values)
         # The guess's note says how the column was read in want of a card; with one there is nothing to say.
         notes += [f"{column}: {guess.note}"] if guess.note and not field_card.kind else []
         kind = field_card.kind or guess.kind
@@ -116,18 +118,28 @@ def _check_named_columns(frame: pd.DataFrame, card: Card, place: str) -> None:
             raise DataError(message, path=place, value=column, remedy=f"The columns are {known}")
 
 
-def _id_column(frame: pd.DataFrame, card: Card, place: str) -> str:
-    if card.id is not None:
-        return card.id
+def guess_id(frame: pd.DataFrame) -> str | None:
+    """The column with the documents' ids, by its name; None where none is clearly it."""
     lower = {column.lower(): column for column in reversed(list(frame.columns))}
     for known in _ID_NAMES:
         if known in lower:
             return lower[known]
     for column in frame.columns:
-        if column.lower().endswith("_id") or column.endswith("Id"):
-            words = [id_word(plain(value)) for value in frame[column]]
-            if None not in words and len(set(words)) == len(words):
-                return column
+        if (column.lower().endswith("_id") or column.endswith("Id")) and identifies(frame[column]):
+            return column
+    return None
+
+
+def identifies(series: pd.Series[Any]) -> bool:
+    """Whether a column's values could be ids: none is missing, none occurs twice."""
+    words = [id_word(plain(value)) for value in series]
+    return None not in words and len(set(words)) == len(words)
+
+
+def _id_column(frame: pd.DataFrame, card: Card, place: str) -> str:
+    column = card.id or guess_id(frame)
+    if column is not None:
+        return column
     known = ", ".join(frame.columns[:30])
     remedy = f'Name it in a card: id = "...". The columns are {known}'
     raise DataError("no column is clearly the documents' id", path=place, remedy=remedy)

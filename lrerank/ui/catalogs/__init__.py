@@ -1,0 +1,1 @@
+"""The page "Data": catalogs and user tables, what they hold, and how one's own get in."""
