@@ -175,7 +175,7 @@ class Setup:
         if LEARNED in names:
             values |= self.policy.arm_values(LEARNED)
         if GREEDY in names:
-            values |= replace(self.policy, exploration_rate=0.0).arm_values(GREEDY)
+            values |= replace(self.policy, exploration_rate=0.0, strategy="greedy").arm_values(GREEDY)
         return Experiment.parse(given).with_values(values)
 
     def question(self, names: Sequence[str]) -> str:
