@@ -1,4 +1,4 @@
-"""The page "Playground": what it computes, without Streamlit, and the whole app through Streamlit's own harness."""
+"""The page "Playground": what it computes, without Streamlit, and the page through Streamlit's own harness."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from children import Child, needs_fork
 from streamlit.testing.v1 import AppTest
 
 from lrerank.charts.contributions import contribution_bars, contribution_figure
-from lrerank.errors import InputError
+from lrerank.errors import InputError, LrerankError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
 from lrerank.ui.demo import MODEL_ID, queries, ready, users
-from lrerank.ui.playground.asked import STRATEGIES, Asked, percent, share_of_pages
+from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored, percent, share_of_pages
 from lrerank.ui.playground.cards import learned_card
-from lrerank.ui.playground.results import Document, Row
-from lrerank.ui.playground.session import Session
+from lrerank.ui.playground.json_lines import line_of
+from lrerank.ui.playground.names import first_names
+from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, model_order
+from lrerank.ui.playground.session import Comparison, Session
+from lrerank.ui.playground.stages import Stages, read
+from lrerank.ui.policy import Policy
 
-ENTRY = Path(__file__).parents[1] / "lrerank" / "ui" / "entry" / "app.py"
+PAGE = Path(__file__).parents[1] / "lrerank" / "ui" / "views" / "playground.py"
 QUERY = "noise cancelling headphones"
 
 
@@ -39,19 +43,28 @@ def session(demo: Store) -> Session:
     return Session("marketplace", demo)
 
 
-def asked_by(session: Session, place: int = 0, **settings: object) -> Asked:
+VISITOR, KNOWN = 0, 1
+NO_EXPLORATION = Policy(exploration_rate=0.0)
+
+
+def asked_by(session: Session, place: int = KNOWN, **settings: object) -> Asked:
     return replace(Asked("marketplace", session.people[place].user_id, QUERY), **settings)
 
 
+def shown_as(shown: Comparison) -> object:
+    """All that a page shows of the learned list."""
+    return [*shown.learned], shown.segment, shown.profile, shown.pages, shown.engagements, shown.badge
+
+
 def test_the_rate_is_told_as_a_share_of_pages() -> None:
-    told = Asked("marketplace", "u", "q", 0.1)
-    assert told.pages_explored() == "65 % of result pages contain an explored slot"
+    told = Policy(exploration_rate=0.1)
+    assert pages_explored(told) == "65 % of result pages contain an explored slot"
     assert share_of_pages(0.1) == pytest.approx(0.6513215599)
     assert share_of_pages(0.0) == 0.0 and share_of_pages(1.0) == 1.0
-    assert replace(told, exploration_rate=0.0).pages_explored() == "No result page contains an explored slot"
-    assert replace(told, strategy="greedy").pages_explored() == "No result page contains an explored slot"
-    assert replace(told, strategy="uniform", exploration_rate=0.0).pages_explored() == "Every slot is drawn at random"
-    assert replace(told, strategy="softmax").pages_explored().startswith("At least 65 %")
+    assert pages_explored(NO_EXPLORATION) == "No result page contains an explored slot"
+    assert pages_explored(replace(told, strategy="greedy")) == "No result page contains an explored slot"
+    assert pages_explored(replace(NO_EXPLORATION, strategy="uniform")) == "Every slot is drawn at random"
+    assert pages_explored(replace(told, strategy="softmax")).startswith("At least 65 %")
 
 
 def test_a_share_never_rounds_to_all_or_nothing() -> None:
@@ -62,9 +75,74 @@ def test_a_share_never_rounds_to_all_or_nothing() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_setting_is_a_pipeline_that_can_be_read(strategy: str) -> None:
-    told = Asked("marketplace", "u", "q", 0.2, strategy, ["metadata.price"])  # type: ignore[arg-type]
+    policy = Policy(0.2, strategy, ("metadata.price",), "mmr", 5)  # type: ignore[arg-type]
+    told = Asked("marketplace", "u", "q", policy)
     assert json.loads(told.pipeline_text()) == told.pipeline()
     assert Pipeline.from_json(told.pipeline_text()).learned is not None
+    back, stages = read(told.pipeline_text())
+    assert replace(back, origin=policy.origin) == policy and stages == Stages()
+
+
+def test_what_no_control_sets_is_kept_as_it_was_written() -> None:
+    condition = {"field": "metadata.in_stock", "operator": "eq", "value": True}
+    before = ({"stage_type": "filter", "stage_id": "structured_filter", "parameters": {"conditions": condition}},)
+    more = {"top_n": 5, "explore_pool": 20, "fallback": {"stage_id": "rerank", "parameters": {"model": "lexical"}}}
+    policy, stages = read(Stages(before, more).text(Policy(exploration_rate=0.3)))
+    assert stages == Stages(before, more) and stages.slots == 5
+    assert policy.exploration_rate == 0.3 and policy.fallback == "rerank"
+    assert stages.pipeline(replace(policy, fallback="mmr"))[-1]["parameters"]["fallback"] == "mmr"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('"exploration_rate": 0.1', '"exploration_rate": 3', "Line 27: [2].parameters.exploration_rate: not allowed (found 3)"),
+        ('"exploration_rate": 0.1', '"explore": 3', "Line 27: [2].parameters.explore: unknown parameter"),
+        ('"top_k": 50', '"top_k": "many"', "Line 8: [0].parameters.top_k: not allowed"),
+        ('"top_k": 50', '"top_k": 50,', "Line 9: this is not JSON"),
+        ('"stage_id": "rerank"', '"stage_id": "rank"', "Line 13: [1].stage_id: unknown stage"),
+        ('"stage_type": "sort",', '"stage_type": "sort", "id": 1,', "Line 12: [1]: unknown key"),
+        ('"model_id": "demo"', '"model_id": "mine"', "Line 23: [2].parameters.model_id: the playground can't take another"),
+        ('"fallback": "rerank"', '"exploration": "bag"', "Line 28: [2].parameters.exploration: the playground's model"),
+        ('"user_id": "{{INPUT.user_id}}"', '"user_id": "{{USER}}"', "Line 24: [2].parameters.user_id: this is not a template"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_an_edited_pipeline_is_told_with_its_line(before: str, after: str, told: str) -> None:
+    text = Stages().text(Policy())
+    assert before in text
+    with pytest.raises(LrerankError) as refused:
+        read(text.replace(before, after, 1))
+    assert str(refused.value).startswith(told)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "[1]", "[{}]", '"/etc/passwd"', "/etc/passwd", "[" * 100_000])
+def test_what_is_no_pipeline_is_refused(text: str) -> None:
+    with pytest.raises(LrerankError):
+        read(text)
+
+
+@pytest.mark.parametrize("stages", [[0, 1], [2], [1, 2]])
+def test_a_pipeline_that_leaves_nothing_to_compare_is_refused(stages: list[int]) -> None:
+    all_stages = Stages().pipeline(Policy())
+    with pytest.raises(LrerankError, match="Line"):
+        read(json.dumps([all_stages[place] for place in stages]))
+
+
+def test_a_path_is_found_on_its_line() -> None:
+    text = '[\n {"a": {"b": [1,\n 2]},\n  "c,]}": "]"\n }\n]'
+    assert [line_of(text, path) for path in ("[0]", "[0].a.b", "[0].a.b[1]", "[0].c,]}", "[0].missing", "")] == [
+        *(2, 2, 3, 4, 2, None),
+    ]
+    assert line_of("[", "[0].a") is None
+
+
+def test_made_up_users_have_names_of_their_own(session: Session) -> None:
+    names = first_names(users(Store(session.original_home, "demo")))
+    assert len(set(names.values())) == 40 and first_names(names) == names
+    assert len(set(first_names(map(str, range(500))))) == 500
+    labels = [person.label for person in session.people]
+    assert len(labels) == len(set(labels)) == 41 and labels[VISITOR] == "New visitor"
+    assert session.people[KNOWN].segment in labels[KNOWN]
 
 
 def test_the_demo_is_made_once_and_apart(demo: Store, lrerank_home: Path) -> None:
@@ -78,31 +156,60 @@ def test_the_demo_is_made_once_and_apart(demo: Store, lrerank_home: Path) -> Non
 @needs_fork
 def test_two_servers_at_once_make_one_demo(demo: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert demo, "made, so that both find the text index in memory"
-    few = tuple(queries("marketplace")[:3])
+    few = tuple(queries(demo)[:3])
     monkeypatch.setattr("lrerank.ui.demo._REQUESTS", 100)
-    monkeypatch.setattr("lrerank.ui.demo._queries", lambda world: few if world == "marketplace" else ())
+    monkeypatch.setattr("lrerank.ui.demo._queries", lambda _: few)
     both = [Child(lambda: ready("marketplace", tmp_path).models.current(MODEL_ID).reference) for _ in range(2)]
     assert [one.result() for one in both] == [f"{MODEL_ID}@1"] * 2
 
 
 def test_queries_are_the_worlds_own_and_find_something(session: Session) -> None:
-    assert QUERY in queries("marketplace")
+    assert QUERY in session.queries
     assert len(session.rank(asked_by(session)).learned) == 10
 
 
-def test_places_and_arrows_agree_with_the_static_order(session: Session) -> None:
+def test_places_and_arrows_agree_with_the_lists(session: Session) -> None:
     shown = session.rank(asked_by(session))
     order = [session.catalog.ids[row] for row in shown.candidates.tolist()]
-    assert [row.document.document_id for row in shown.static] == order[:10]
+    assert [row.document.document_id for row in shown.lists[RERANK]] == order[:10]
+    assert (
+        set(shown.lists) == {*OTHERS, LEARNED}
+        and len({tuple(row.document for row in rows) for rows in shown.lists.values()}) == 4
+    )
     for row in shown.learned:
-        assert order.index(row.document.document_id) + 1 == row.came_from == row.slot + row.move
-    for row in shown.static:
-        slots = [other.slot for other in shown.learned if other.document.document_id == row.document.document_id]
-        assert row.elsewhere == (slots[0] if slots else None)
+        assert order.index(row.document.document_id) + 1 == row.places[RERANK] == row.slot + (row.move(RERANK) or 0)
+        assert row.places[RETRIEVAL] <= 50 and row.places[MMR] <= 30
+    for name in OTHERS:
+        for row in shown.lists[name]:
+            slots = [other.slot for other in shown.learned if other.document.document_id == row.document.document_id]
+            assert row.places.get(LEARNED) == (slots[0] if slots else None)
+            assert row.move(name) == (row.slot - slots[0] if slots else None)
+
+
+def test_mmr_reorders_what_the_model_receives(session: Session) -> None:
+    asked = asked_by(session)
+    stages = [*asked.stages.before, {"stage_type": "sort", "stage_id": "mmr", "parameters": {}}]
+    found = Pipeline.from_json(stages).run(
+        {"query": QUERY}, catalog=session.catalog, store=Store(session.original_home)
+    )
+    rows = session.rank(asked).lists[MMR]
+    assert [row.document.document_id for row in rows] == [one.document_id for one in found.documents]
+
+
+def test_an_edited_pipeline_is_what_is_ranked(session: Session) -> None:
+    only = {
+        "stage_type": "filter",
+        "stage_id": "hybrid_search",
+        "parameters": {"query": "{{INPUT.query}}", "top_k": 12},
+    }
+    shown = session.rank(asked_by(session, stages=Stages((only,), {"top_n": 4})))
+    assert len(shown.learned) == len(shown.lists[RETRIEVAL]) == 4 and len(shown.candidates) == 12
+    order = [session.catalog.ids[row] for row in shown.candidates.tolist()]
+    assert [row.document.document_id for row in shown.lists[RETRIEVAL]] == order[:4]
 
 
 def test_bars_sum_to_the_value_minus_the_candidates_mean(session: Session) -> None:
-    shown = session.rank(asked_by(session, exploration_rate=0.0))
+    shown = session.rank(asked_by(session, policy=NO_EXPLORATION))
     details = shown.ranking.details
     assert details is not None and details.placed is not None
     for slot, candidate in enumerate(details.chosen):
@@ -112,14 +219,16 @@ def test_bars_sum_to_the_value_minus_the_candidates_mean(session: Session) -> No
         assert (
             sum(bars.amounts) == pytest.approx(bars.total) == pytest.approx(values[candidate] - values.mean(), abs=1e-5)
         )
-        assert list(contribution_figure(bars).data[0].x) == list(bars.amounts), slot
+        assert contribution_figure(bars)["traces"][0]["x"] == list(bars.amounts), slot
     sizes = np.abs(bars.amounts[:-1])
     assert (np.diff(sizes) <= 0).all()
 
 
 def test_a_click_is_learned_and_its_effect_named(session: Session) -> None:
-    shown = session.rank(asked_by(session, exploration_rate=0.0))
+    shown = session.rank(asked_by(session, policy=NO_EXPLORATION))
     clicked = shown.learned[6].document
+    before = model_order(shown.ranking)
+    assert before is not None
     changed = session.click(shown, clicked.document_id)
     assert changed.sentence.startswith(f"You clicked “{clicked.title[:20]}")
     after = session.rank(shown.asked)
@@ -128,23 +237,55 @@ def test_a_click_is_learned_and_its_effect_named(session: Session) -> None:
         row.document.document_id != now.document.document_id
         for row, now in zip(shown.learned, after.learned, strict=True)
     )
-    assert changed.moved == moved > 0
+    assert len(changed.moves) == moved > 0
+    assert changed.liking is not None and f"Profile: {changed.liking}." in changed.sentence
+    order = {session.catalog.ids[int(shown.candidates[place])]: rank for rank, place in enumerate(before, start=1)}
+    for move in changed.moves:
+        document_id = after.learned[move.after - 1].document.document_id
+        assert session.title(document_id) == move.title and order[document_id] == move.before != move.after
+        assert move.cause
     assert places[clicked.document_id] < 7
     assert after.engagements == shown.engagements + 1 and after.pages == shown.pages + 1
     assert "counted already" in session.click(shown, clicked.document_id).sentence
 
 
 def test_a_new_visitor_gets_the_fallback_until_two_clicks(session: Session) -> None:
-    new = asked_by(session, -1)
+    new = asked_by(session, VISITOR)
     shown = session.rank(new)
     assert shown.badge == "rerank ranked: the user is unknown"
     assert shown.segment == "Newcomer" and not shown.profile
-    assert [row.move for row in shown.learned] == [0] * 10 and all(row.score is None for row in shown.learned)
+    assert [row.move(RERANK) for row in shown.learned] == [0] * 10 and all(row.score is None for row in shown.learned)
     assert "1 of 2 engagements" in session.click(shown, shown.learned[2].document.document_id).sentence
     shown = session.rank(new)
     assert "That ends the cold start" in session.click(shown, shown.learned[2].document.document_id).sentence
     shown = session.rank(new)
     assert not shown.badge and shown.profile and shown.learned[0].score is not None
+
+
+def test_the_fallback_is_the_policys(session: Session) -> None:
+    shown = session.rank(asked_by(session, VISITOR, policy=Policy(fallback="mmr", cold_start_after=3)))
+    assert shown.badge == "mmr ranked: the user is unknown"
+    assert [row.move(MMR) for row in shown.learned] == [0] * 10
+
+
+def test_undo_restores_everything(demo: Store) -> None:
+    session = Session("marketplace", demo, clock=lambda: 1_790_000_000.0)
+    both = [asked_by(session), asked_by(session, VISITOR)]
+    states = []
+    for place in (6, 2, 4):
+        states.append([shown_as(session.rank(asked)) for asked in both])
+        session.click(
+            session.rank(both[len(states) % 2]), session.rank(both[len(states) % 2]).learned[place].document.document_id
+        )
+    assert session.undo() is not None
+    assert [shown_as(session.rank(asked)) for asked in both] == states[2] != states[1]
+    # What is clicked afterwards is learned as if nothing had been taken back.
+    session.undo()
+    session.click(session.rank(both[0]), session.rank(both[0]).learned[2].document.document_id)
+    assert [shown_as(session.rank(asked)) for asked in both] == states[2]
+    session.start_over()
+    assert [shown_as(session.rank(asked)) for asked in both] == states[0] and not session.clicks
+    assert session.undo() is None
 
 
 def test_windows_do_not_disturb_each_other_nor_the_demo(session: Session, demo: Store) -> None:
@@ -159,20 +300,20 @@ def test_windows_do_not_disturb_each_other_nor_the_demo(session: Session, demo: 
 
 
 def test_what_was_learned_survives_a_change_of_settings(session: Session) -> None:
-    told = asked_by(session, exploration_rate=0.0)
+    told = asked_by(session, policy=NO_EXPLORATION)
     first = session.rank(told)
     session.click(first, first.learned[-1].document.document_id)
-    session.rank(replace(told, exploration_rate=0.5))
+    session.rank(replace(told, policy=Policy(exploration_rate=0.5)))
     assert [row.score for row in session.rank(told).learned] != [row.score for row in first.learned]
 
 
 def test_the_command_ranks_the_same(session: Session, tmp_path: Path) -> None:
-    told = asked_by(session, exploration_rate=0.3)
+    told = asked_by(session, policy=Policy(exploration_rate=0.3))
     (tmp_path / "pipeline.json").write_text(told.pipeline_text(), encoding="utf-8")
     command = told.command(session.original_home).replace(
         "lrerank rank", f"{sys.executable} -c 'from lrerank.cli import main; main()' rank", 1
     )
-    environment = {**os.environ, "PYTHONPATH": str(ENTRY.parents[3])}
+    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[3])}
     done = subprocess.run(
         ["sh", "-c", f"{command} --json"], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
     )
@@ -192,24 +333,26 @@ def test_wrong_input_is_a_sentence(session: Session) -> None:
 
 def test_cards_carry_text_and_never_markup() -> None:
     document = Document("d", "<script>alert(1)</script>", "a & b", "<b>", 3)
-    card = learned_card(Row(document, 1, 4, 0.2, True, 0.0033, 0.04, ["brand:<i>"]), 0.4)
+    row = Row(document, 1, {RERANK: 4, LEARNED: 1}, 0.2, True, 0.0033, 0.04, ["brand:<i>"])
+    card = learned_card(row, 0.4)
     assert "<script>" not in card and "<i>" not in card.replace('<i style="width:50%">', "") and "a &amp; b" in card
-    assert "↑ 3" in card and "propensity 0.0033" in card and "boost +0.040" in card
+    assert "↑3" in card and "new to" in card and "propensity 0.0033" in card and "boost +0.040" in card
 
 
 def test_the_app_opens_on_a_finished_comparison_and_follows_its_controls(demo: Store) -> None:
     assert demo, "made before, so that the app need not"
-    app = AppTest.from_file(str(ENTRY), default_timeout=60).run()
+    app = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not app.exception and not app.error
     text = " ".join(block.proto.body for block in app.get("html"))
-    assert "built-in world, made-up users" in text and "Segment, inferred from behaviour" in text
+    assert "built-in world, made-up users" in text and "segment inferred from behaviour" in text
     assert any("65 % of result pages contain an explored slot" in one.value for one in app.caption)
     app.slider(key="rate").set_value(0.0).run()
     assert any("No result page contains" in one.value for one in app.caption)
     app.button(key="click-5").click().run()
-    assert len(app.success) == 1 and app.success[0].value.startswith("You clicked")
-    visitor = app.selectbox(key="user-marketplace").options.index("New visitor")
-    app.selectbox(key="user-marketplace").select_index(visitor).run()
+    assert any("You clicked" in one.value for one in app.markdown)
+    app.multiselect(key="dropped-marketplace").select("metadata.brand").run()
+    assert json.loads(app.query_params["policy"])["exploration_rate"] == 0.0
+    app.selectbox(key="user-marketplace").select_index(VISITOR).run()
     assert not app.exception
     assert any("Fallback · rerank ranked: the user is unknown" in block.proto.body for block in app.get("html"))
     assert any("No model ranked" in one.value for one in app.info)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from browsing import Window
 from playwright.sync_api import Browser, expect
@@ -20,21 +22,17 @@ def test_it_opens_on_a_finished_comparison(browser: Browser, server: str, width:
     window = playground(browser, server, width, scheme)
     expect(window.page.get_by_text("built-in world, made-up users")).to_be_visible()
     expect(window.page.get_by_text("65 % of result pages contain an explored slot")).to_be_visible()
-    expect(window.page.locator("[class*=st-key-static-]")).to_have_count(10)
+    expect(window.page.locator(".lr-cell")).to_have_count(30)
     expect(window.page.locator(".js-plotly-plot")).to_be_visible()
     assert window.fits()
-    window.shoot(f"rank-{scheme}-{width}")
-    window.page.get_by_role("tab", name="Stage JSON and command").click()
-    expect(window.page.get_by_text('"exploration_rate": 0.1')).to_be_visible()
-    expect(window.page.get_by_text("lrerank rank").first).to_be_visible()
-    window.shoot(f"rank-json-{scheme}-{width}")
+    window.shoot(f"playground-{scheme}-{width}")
     window.close()
 
 
 def test_clicks_of_a_new_visitor_end_the_cold_start(browser: Browser, server: str) -> None:
     window = playground(browser, server)
     page = window.page
-    window.choose("User", "New visitor")
+    window.choose("Person", "New visitor")
     expect(page.get_by_text("Fallback · rerank ranked: the user is unknown")).to_be_visible()
     before = titles(window)
     for told in ("The order stays for now", "That ends the cold start"):
@@ -43,7 +41,37 @@ def test_clicks_of_a_new_visitor_end_the_cold_start(browser: Browser, server: st
         expect(page.get_by_text(told).first).to_be_visible()
     assert titles(window) != before
     expect(page.get_by_text("Fallback ·")).to_have_count(0)
-    window.shoot("rank-after-two-clicks")
+    expect(page.get_by_text("2 of 2.").first).to_be_visible()
+    page.get_by_text("Each move with its reason").click()
+    expect(page.get_by_role("columnheader", name="Because of")).to_be_visible()
+    window.shoot("playground-after-two-clicks")
+    page.get_by_role("button", name="Undo").click()
+    window.settle()
+    expect(page.get_by_text("Taken back")).to_be_visible()
+    assert titles(window) == before
+    window.close()
+
+
+def test_controls_and_json_are_one_policy_which_the_address_keeps(browser: Browser, server: str) -> None:
+    window = playground(browser, server)
+    page = window.page
+    page.get_by_role("tab", name="Pipeline JSON").click()
+    window.settle()
+    text = page.get_by_role("textbox", name="The pipeline")
+    expect(page.get_by_text("lrerank rank").first).to_be_visible()
+    text.fill(text.input_value().replace('"exploration_rate": 0.1', '"exploration_rate": 3'))
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("Line 27: [2].parameters.exploration_rate: not allowed (found 3)")).to_be_visible()
+    text.fill(text.input_value().replace('"exploration_rate": 3', '"exploration_rate": 0.0'))
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("No result page contains an explored slot")).to_be_visible()
+    window.settle()
+    page.locator(".st-key-fallback").get_by_text("mmr").click()
+    expect(text).to_have_value(re.compile('"fallback": "mmr"'))
+    window.settle()
+    window.shoot("playground-json")
+    window.reload()
+    expect(page.get_by_text("No result page contains an explored slot")).to_be_visible()
     window.close()
 
 

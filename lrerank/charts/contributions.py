@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from lrerank.attribution import Contributions
-
-LIFTS, LOWERS = "#3b82c4", "#d9822b"
-"""Blue and orange: told apart by colour-blind eyes, and readable on light and on dark."""
+from lrerank.charts.figures import LIFTS, LOWERS, Figure, layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +44,28 @@ def contribution_bars(contributions: Contributions, candidate: int, most: int = 
     return Bars(names, amounts, total)
 
 
-def contribution_figure(bars: Bars) -> go.Figure:
+def contribution_figure(bars: Bars) -> Figure:
     """Horizontal bars, the strongest on top."""
-    figure = go.Figure(
-        go.Bar(
-            x=list(bars.amounts),
-            y=list(bars.names),
-            orientation="h",
-            marker={"color": [LIFTS if amount >= 0 else LOWERS for amount in bars.amounts], "cornerradius": 3},
-            text=[f"{amount:+.3f}".replace("-", "−") for amount in bars.amounts],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:+.4f}<extra></extra>",
-        )
-    )
     widest = max((abs(amount) for amount in bars.amounts), default=0.0) or 1.0
-    low = min(0.0, *bars.amounts) if bars.amounts else 0.0
-    high = max(0.0, *bars.amounts) if bars.amounts else 0.0
+    low, high = min(0.0, *bars.amounts, 0.0), max(0.0, *bars.amounts, 0.0)
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": list(bars.amounts),
+        "y": list(bars.names),
+        "marker": {"color": [LIFTS if amount >= 0 else LOWERS for amount in bars.amounts], "cornerradius": 3},
+        "text": [f"{amount:+.3f}".replace("-", "−") for amount in bars.amounts],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "hovertemplate": "%{y}: %{x:+.4f}<extra></extra>",
+    }
     # Room for the numbers outside of the bars.
-    figure.update_xaxes(range=[low - 0.28 * widest * (low < 0), high + 0.28 * widest], zeroline=True, title=None)
-    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
-    figure.update_layout(
-        height=60 + 30 * len(bars.names), margin={"l": 0, "r": 8, "t": 4, "b": 8}, showlegend=False, bargap=0.35
-    )
-    return figure
+    across = {"range": [low - 0.28 * widest * (low < 0), high + 0.28 * widest]}
+    down = {"autorange": "reversed", "ticksuffix": "  ", "zeroline": False}
+    return {
+        "traces": [trace],
+        "layout": layout(xaxis=across, yaxis=down, showlegend=False, bargap=0.35, hovermode="closest", margin={"t": 4}),
+    }
 
 
 def _readable(feature: str) -> str:

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -36,11 +35,11 @@ BEFORE_LEARNING = (
     {"stage_type": "sort", "stage_id": "rerank", "parameters": {"model": "lexical", "top_n": 30}},
 )
 
-_USERS_FILE = "users.json"
+_USERS_FILE, _QUERIES_FILE = "users.json", "queries.json"
 # A few seconds of learning: enough for tastes to show, short enough to wait for.
 _USERS, _REQUESTS, _SEED = 40, 1000, 7
 # Raise it when learning changes, so that models of an older kind are made anew.
-_RECIPE = 3
+_RECIPE = 4
 _WORD = re.compile(r"[\w'&-]+")
 
 Tell = Callable[[str, float], None]
@@ -58,9 +57,14 @@ class DemoStore(Store):
         return self._indexes
 
 
-def queries(world: str) -> list[str]:
-    """Queries of a world that name what it has: one for each thing that is asked for, without misspellings."""
-    return list(_queries(world))
+def catalog_of(world: str) -> Catalog:
+    """The catalog that a demo is about."""
+    return load_catalog(world)
+
+
+def queries(store: Store) -> list[str]:
+    """What the made-up users of a demo store search for: what the catalog has, without misspellings."""
+    return _kept(store, _QUERIES_FILE)
 
 
 def ready(world: str, home: Path | None = None, tell: Tell | None = None) -> Store:
@@ -90,9 +94,7 @@ def ready(world: str, home: Path | None = None, tell: Tell | None = None) -> Sto
 
 def users(store: Store) -> list[str]:
     """The made-up users of a demo store."""
-    with readable_errors(store.home, "the demo"):
-        found: list[str] = json.loads((store.home / _USERS_FILE).read_bytes())
-    return found
+    return _kept(store, _USERS_FILE)
 
 
 def working_copy(store: Store) -> tuple[DemoStore, tempfile.TemporaryDirectory[str]]:
@@ -125,8 +127,15 @@ def _make(world: str, catalog: Catalog, store: Store, tell: Tell) -> None:
             tell("A model learns from their clicks", 0.45 + 0.5 * progress.done / progress.total)
     log_interactions(store, catalog, happened)
     write_atomically(store.home / _USERS_FILE, json.dumps(population.users).encode())
+    write_atomically(store.home / _QUERIES_FILE, json.dumps(texts).encode())
     run.publish()
     tell("Done", 1.0)
+
+
+def _kept(store: Store, name: str) -> list[str]:
+    with readable_errors(store.home, "the demo"):
+        found: list[str] = json.loads((store.home / name).read_bytes())
+    return found
 
 
 def _silent(what: str, share: float) -> None:
@@ -152,7 +161,6 @@ def _recipe(catalog: Catalog) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:8]
 
 
-@lru_cache(maxsize=len(worlds.NAMES))
 def _queries(world: str) -> tuple[str, ...]:
     catalog = load_catalog(world)
     words: set[str] = set()

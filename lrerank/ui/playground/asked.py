@@ -1,18 +1,15 @@
-"""What is set on the page "Rank one request", as a pipeline, as a command, and in plain words."""
+"""What is set on the playground: one request and how to rank it, also as a command and in plain words."""
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lrerank.exploration import Strategy
-from lrerank.ui.demo import BEFORE_LEARNING, MODEL_ID
-
-SLOTS = 10
+from lrerank.ui.playground.stages import SLOTS, Stages
+from lrerank.ui.policy import Policy
 
 STRATEGIES: dict[Strategy, str] = {
     "epsilon_greedy": "Epsilon-greedy",
@@ -29,40 +26,24 @@ class Asked:
     """One request and how to rank it.
 
     Attributes:
-        features: the document features the model may look at; None for all.
+        stages: what the pipeline says beside the policy.
         seed: of the draw.
     """
 
     world: str
     user_id: str
     query: str
-    exploration_rate: float = 0.1
-    strategy: Strategy = "epsilon_greedy"
-    features: Sequence[str] | None = None
+    policy: Policy = field(default_factory=Policy)
     seed: int = 1
+    stages: Stages = field(default_factory=Stages)
 
     def pipeline(self) -> list[dict[str, Any]]:
-        """The stages as JSON, without defaults."""
-        parameters: dict[str, Any] = {"model_id": MODEL_ID, "user_id": "{{INPUT.user_id}}"}
-        if self.features is not None:
-            parameters["features"] = list(self.features)
-        parameters |= {"top_n": SLOTS, "exploration_rate": self.exploration_rate, "fallback": "rerank"}
-        if self.strategy != "epsilon_greedy":
-            parameters["exploration"] = self.strategy
-        learned = {"stage_type": "sort", "stage_id": "learned_rerank", "parameters": parameters}
-        return [*BEFORE_LEARNING, learned]
+        """The stages as JSON."""
+        return self.stages.pipeline(self.policy)
 
     def pipeline_text(self) -> str:
-        """The stages as one would keep them in a file: a parameter list on a line."""
-        stages = []
-        for stage in self.pipeline():
-            inner = ",\n".join(
-                f"      {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
-                for name, value in stage["parameters"].items()
-            )
-            head = [f'    "{name}": {json.dumps(stage[name])},\n' for name in ("stage_type", "stage_id")]
-            stages.append(f'  {{\n{"".join(head)}    "parameters": {{\n{inner}\n    }}\n  }}')
-        return "[\n" + ",\n".join(stages) + "\n]"
+        """The stages as one would keep them in a file."""
+        return self.stages.text(self.policy)
 
     def command(self, home: Path) -> str:
         """The shell command that ranks the same request, given the pipeline as `pipeline.json`.
@@ -78,16 +59,17 @@ class Asked:
         ]
         return " \\\n  ".join(parts)
 
-    def pages_explored(self) -> str:
-        """How many result pages hold an explored slot: people read the rate as this share, and it is far larger."""
-        if self.strategy == "uniform":
-            return "Every slot is drawn at random"
-        if self.strategy == "greedy" or (self.strategy == "epsilon_greedy" and self.exploration_rate == 0):
-            return "No result page contains an explored slot"
-        share = share_of_pages(self.exploration_rate)
-        if self.strategy == "epsilon_greedy":
-            return f"{percent(share)} of result pages contain an explored slot"
-        return f"At least {percent(share)} of result pages contain an explored slot; the strategy explores on top"
+
+def pages_explored(policy: Policy, slots: int = SLOTS) -> str:
+    """How many result pages hold an explored slot: people read the rate as this share, and it is far larger."""
+    if policy.strategy == "uniform":
+        return "Every slot is drawn at random"
+    if policy.strategy == "greedy" or (policy.strategy == "epsilon_greedy" and policy.exploration_rate == 0):
+        return "No result page contains an explored slot"
+    share = share_of_pages(policy.exploration_rate, slots)
+    if policy.strategy == "epsilon_greedy":
+        return f"{percent(share)} of result pages contain an explored slot"
+    return f"At least {percent(share)} of result pages contain an explored slot; the strategy explores on top"
 
 
 def share_of_pages(rate: float, slots: int = SLOTS) -> float:

@@ -2,59 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from lrerank.ui.playground.asked import percent
-from lrerank.ui.playground.results import Document, Row, Taste
+from lrerank.ui.playground.changes import Move
+from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, Taste
 
 # Okabe and Ito's colours, told apart by colour-blind eyes, a little darker where white letters stand on them.
 _TILES = ("#0072b2", "#b35900", "#00795a", "#a34d7f", "#3f6fa8", "#8a7400", "#5b5ea6", "#7a6a58")
 
+TITLES: Mapping[str, str] = {RETRIEVAL: "Retrieval", RERANK: "rerank", MMR: "mmr", LEARNED: "learned_rerank"}
+"""List → its heading."""
+TOLD: Mapping[str, str] = {
+    RETRIEVAL: "as the search found it",
+    RERANK: "static, the same for everybody",
+    MMR: "diverse, the same for everybody",
+    LEARNED: "personal",
+}
+
 STYLE = """<style>
 [data-testid="stLayoutWrapper"]:has(>.st-key-controls){position:sticky;top:4.2rem}
 [data-testid="stLayoutWrapper"]:has(>.st-key-told){position:sticky;top:4rem;z-index:20;backdrop-filter:blur(16px);border-radius:.5rem}
-[class*="st-key-static-"],[class*="st-key-learned-"]{padding:.65rem .8rem!important;position:relative}
-[class*="st-key-click-"]{position:absolute;right:.8rem;bottom:.45rem;width:auto!important}
+[class*="st-key-others-"],[class*="st-key-learned-"]{padding:.5rem .65rem!important;position:relative;border-radius:.5rem}
+[class*="st-key-others-"]{padding:0!important;border:0!important}
+[class*="st-key-others-"] [data-testid="stHtml"],[class*="st-key-others-"] [data-testid="stElementContainer"]{height:100%}
+[class*="st-key-click-"]{position:absolute;right:.65rem;bottom:.35rem;width:auto!important}
 [class*="st-key-click-"] button{min-height:0;padding:0;color:#2f86d6}
-[class*="st-key-click-"] button p{font-size:.82rem;font-weight:600}
+[class*="st-key-click-"] button p{font-size:.8rem;font-weight:600}
 [class*="st-key-click-"] button:hover{text-decoration:underline}
-.lr-card{display:flex;gap:.6rem;align-items:flex-start;line-height:1.35;min-height:5.1rem}
-.lr-slot{font-variant-numeric:tabular-nums;font-weight:600;opacity:.6;min-width:1.1rem;text-align:right;padding-top:.1rem}
-.lr-tile{flex:none;width:2.3rem;height:2.3rem;border-radius:.5rem;color:#fff;display:flex;align-items:center;
-justify-content:center;font-weight:600;font-size:.8rem}
+.lr-cells{display:grid;grid-template-columns:repeat(var(--lists),minmax(0,1fr));gap:.5rem;height:100%}
+.lr-cell{border:1px solid rgba(128,128,128,.25);border-radius:.5rem;padding:.5rem .6rem;display:flex;gap:.5rem;min-width:0;
+line-height:1.3;min-height:6.1rem;transition:background .12s}
+.lr-cell .lr-body{display:flex;flex-direction:column}
+.lr-cell .lr-title{font-size:.86rem;-webkit-line-clamp:3}
+.lr-cell .lr-to{margin-top:auto;font-size:.78rem;font-variant-numeric:tabular-nums;padding-top:.15rem}
+.lr-heads{display:grid;grid-template-columns:repeat(var(--lists),minmax(0,1fr));gap:.5rem}
+.lr-head{font-weight:600;font-size:1rem;line-height:1.3}
+.lr-head code{font-size:.95rem;padding:0;background:none;color:inherit}
+.lr-head span{display:block;font-weight:400;font-size:.78rem;opacity:.72}
+.lr-card{display:flex;gap:.55rem;align-items:flex-start;line-height:1.3}
+.lr-learned{min-height:6.1rem;padding-bottom:1.25rem}
+.lr-slot{font-variant-numeric:tabular-nums;font-weight:600;opacity:.65;min-width:1.05rem;text-align:right;padding-top:.1rem}
+.lr-tile{flex:none;width:2rem;height:2rem;border-radius:.45rem;color:#fff;display:flex;align-items:center;
+justify-content:center;font-weight:600;font-size:.74rem}
+.lr-cell .lr-tile{width:1.6rem;height:1.6rem;font-size:.64rem;border-radius:.35rem}
 .lr-body{flex:1;min-width:0}
-.lr-title{font-weight:600;font-size:.95rem;display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical;overflow:hidden}
-.lr-facts{font-size:.8rem;opacity:.72;margin-top:.1rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
-.lr-side{flex:none;width:6.2rem;text-align:right;font-size:.82rem;font-variant-numeric:tabular-nums}
+.lr-title{font-weight:600;font-size:.92rem;display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical;overflow:hidden}
+.lr-facts{font-size:.78rem;opacity:.72;margin-top:.1rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.lr-side{flex:none;width:4.6rem;text-align:right;font-size:.8rem;font-variant-numeric:tabular-nums}
 .lr-score{font-weight:600;font-size:.95rem}
 .lr-bar{height:.32rem;border-radius:.2rem;background:rgba(128,128,128,.22);margin:.2rem 0 .3rem;overflow:hidden}
 .lr-bar i{display:block;height:100%;background:#3b82c4;border-radius:.2rem}
 .lr-up{color:#2f86d6;font-weight:600}.lr-down{color:#cf7a1f;font-weight:600}.lr-same{opacity:.72}
-.lr-chips{display:flex;flex-wrap:wrap;gap:.3rem;margin-top:.35rem}
+.lr-moves{font-size:.78rem;margin-top:.15rem;font-variant-numeric:tabular-nums;display:flex;flex-wrap:wrap;gap:0 .7rem}
+.lr-chips{display:flex;flex-wrap:wrap;gap:.25rem;margin-top:.3rem}
+.lr-learned .lr-chips{margin-left:4.15rem}
 .lr-chip{font-size:.75rem;padding:.08rem .5rem;border-radius:1rem;background:rgba(59,130,196,.15);white-space:nowrap;
-overflow:hidden;text-overflow:ellipsis;max-width:14rem}
+overflow:hidden;text-overflow:ellipsis;max-width:13rem}
 .lr-explored{background:rgba(217,130,43,.22);font-weight:600;max-width:none}
-.lr-who{display:flex;flex-wrap:wrap;gap:.5rem 2rem;align-items:flex-start}
+.lr-who{display:flex;flex-wrap:wrap;gap:.4rem 2rem;align-items:flex-start}
 .lr-label{font-size:.78rem;opacity:.72}.lr-value{font-size:1.1rem;font-weight:600;line-height:1.5}
 .lr-plain{line-height:1.65}
+.lr-table{width:100%;border-collapse:collapse;font-size:.86rem}
+.lr-table th{text-align:left;font-weight:600;opacity:.72;font-size:.78rem}
+.lr-table td,.lr-table th{padding:.18rem .6rem .18rem 0;border-bottom:1px solid rgba(128,128,128,.2);vertical-align:top}
+.lr-table .lr-number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.st-key-json textarea{font-family:var(--st-code-font),ui-monospace,monospace;font-size:.8rem;line-height:1.4}
+@media (max-width:1600px){
+.lr-learned .lr-chips{margin-left:1.6rem}.lr-learned .lr-chip{font-size:.72rem;padding:.05rem .4rem}.lr-learned .lr-side{width:3.6rem}
+.lr-moves{gap:0 .5rem}
+.lr-cell .lr-facts,.lr-cells[style*="--lists:3"] .lr-tile{display:none}
+.lr-cell{padding:.45rem .5rem}.lr-cell .lr-title{font-size:.82rem}}
 </style>"""
 
 
-def static_card(row: Row) -> str:
-    """A result of the static list, with its place in the learned one."""
-    if row.elsewhere is None:
-        side = '<span class="lr-same">not in the ten</span>'
-    else:
-        side = f'<span class="lr-same">learned: {row.elsewhere}</span>'
-    return _card(row.slot, row.document, side, "")
+def heads(names: Sequence[str], explored: int = 0) -> str:
+    """The headings of some lists, side by side."""
+    found = []
+    for name in names:
+        told = TOLD[name] + (f", {explored} explored" if name == LEARNED and explored else "")
+        title = TITLES[name] if name == RETRIEVAL else f"<code>{TITLES[name]}</code>"
+        found.append(f'<div class="lr-head">{title}<span>{told}</span></div>')
+    return f'<div class="lr-heads" style="--lists:{len(names)}">{"".join(found)}</div>'
 
 
-def learned_card(row: Row, largest: float) -> str:
+def other_cells(rows: Mapping[str, Row | None], mark: Mapping[str, str]) -> str:
+    """What the other lists show in one slot, side by side, each with where the learned list has it.
+
+    Args:
+        rows: list → its row in this slot, if it has one.
+        mark: document → class name by which its places in all lists are lit up together.
+    """
+    cells = []
+    for name, row in rows.items():
+        if row is None:
+            cells.append("<div></div>")
+            continue
+        body = (
+            f'<div class="lr-slot">{row.slot}</div>{_tile(row.document)}<div class="lr-body">{_title(row.document)}'
+            f'<div class="lr-facts">{escape(row.document.facts)}</div><div class="lr-to">{_to_learned(row, name)}</div></div>'
+        )
+        cells.append(f'<div class="lr-cell {mark[row.document.document_id]}">{body}</div>')
+    return f'<div class="lr-cells" style="--lists:{len(rows)}">{"".join(cells)}</div>'
+
+
+def learned_card(row: Row, largest: float, against: Sequence[str] = OTHERS, mark: str = "") -> str:
     """A result of the learned list.
 
     Args:
         largest: the list's largest personalization_score, whose bar is full.
+        against: the lists to compare its place with.
+        mark: see `other_cells`.
     """
     side = ""
     if row.score is not None:
@@ -69,11 +128,26 @@ def learned_card(row: Row, largest: float) -> str:
         hint = "Drawn at random. The features explain the value, not the placement."
         chips.insert(0, f'<span class="lr-chip lr-explored" title="{hint}">{told}</span>')
     below = f'<div class="lr-chips">{"".join(chips)}</div>' if chips else ""
-    return _card(row.slot, row.document, side + _move(row), below)
+    moves = "".join(f"<span>{_arrow(row, name)} {TITLES[name].lower()}</span>" for name in against)
+    moved = f'<div class="lr-moves" title="Places against the other lists">{moves}</div>' if moves else ""
+    return (
+        f'<div class="lr-learned {mark}"><div class="lr-card"><div class="lr-slot">{row.slot}</div>{_tile(row.document)}'
+        f'<div class="lr-body">{_title(row.document)}<div class="lr-facts">{escape(row.document.facts)}</div>{moved}</div>'
+        f'<div class="lr-side">{side}</div></div>{below}</div>'
+    )
 
 
-def who(segment: str, profile: Sequence[Taste], pages: int, engagements: int) -> str:
-    """The user's line: segment, what it rests on, and the strongest tastes."""
+def lights(mark: Mapping[str, str]) -> str:
+    """A style by which a document's places in all lists are lit up while the pointer is on one of them."""
+    rules = "".join(
+        f".stMain:has(.{name}:hover) .{name}{{background:rgba(59,130,196,.16);border-radius:.5rem}}"
+        for name in mark.values()
+    )
+    return f"<style>{rules}</style>"
+
+
+def who(name: str, segment: str, profile: Sequence[Taste], pages: int, engagements: int) -> str:
+    """The user's line: name, segment, what it rests on, and the strongest tastes."""
     rests = f"{engagements:,} clicks and purchases on {pages:,} pages" if pages else "nothing known yet"
     chips = "".join(
         f'<span class="lr-chip" title="Clicked {taste.factor:.1f} times as often as an average user would, '
@@ -82,29 +156,52 @@ def who(segment: str, profile: Sequence[Taste], pages: int, engagements: int) ->
     )
     strengths = f'<div><div class="lr-label">Clicks more than expected</div><div class="lr-chips">{chips}</div></div>'
     return (
-        f'<div class="lr-who"><div><div class="lr-label">Segment, inferred from behaviour</div>'
+        f'<div class="lr-who"><div><div class="lr-label">{escape(name)}, segment inferred from behaviour</div>'
         f'<div class="lr-value">{escape(segment)}</div></div>'
         f'<div><div class="lr-label">Profile rests on</div><div class="lr-plain">{rests}</div></div>{strengths if chips else ""}</div>'
     )
 
 
-def _card(slot: int, document: Document, side: str, below: str) -> str:
-    colour = _TILES[document.group_code % len(_TILES)]
-    return (
-        f'<div class="lr-card"><div class="lr-slot">{slot}</div>'
-        f'<div class="lr-tile" style="background:{colour}" title="{escape(document.group)}">'
-        f"{escape(document.group[:2].capitalize())}</div>"
-        f'<div class="lr-body"><div class="lr-title" title="{escape(document.title)}">{escape(document.title)}</div>'
-        f'<div class="lr-facts">{escape(document.facts)}</div>{below}</div><div class="lr-side">{side}</div></div>'
+def moves_table(moves: Sequence[Move]) -> str:
+    """Where documents stood and stand, and why."""
+    rows = "".join(
+        f'<tr><td class="lr-number">{_change(move.before - move.after)}</td><td class="lr-number">{move.before} → {move.after}</td>'
+        f"<td>{escape(move.title)}</td><td>{escape(move.cause) if move.cause else _no_cause(move)}</td></tr>"
+        for move in moves
     )
+    heads_ = "".join(f"<th>{head}</th>" for head in ("Moved", "Place", "Item", "Because of"))
+    return f'<table class="lr-table"><thead><tr>{heads_}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _move(row: Row) -> str:
-    came_from = f'title="static place {row.came_from}"'
-    if row.move > 0:
-        return f'<span class="lr-up" {came_from}>↑ {row.move}</span> <span class="lr-same">from {row.came_from}</span>'
-    if row.move < 0:
-        return (
-            f'<span class="lr-down" {came_from}>↓ {-row.move}</span> <span class="lr-same">from {row.came_from}</span>'
-        )
-    return '<span class="lr-same">same place</span>'
+def _no_cause(move: Move) -> str:
+    return '<span class="lr-same">' + ("others fell" if move.after < move.before else "others rose past it") + "</span>"
+
+
+def _tile(document: Document) -> str:
+    colour = _TILES[document.group_code % len(_TILES)]
+    letters = escape(document.group[:2].capitalize())
+    return f'<div class="lr-tile" style="background:{colour}" title="{escape(document.group)}">{letters}</div>'
+
+
+def _title(document: Document) -> str:
+    return f'<div class="lr-title" title="{escape(document.title)}">{escape(document.title)}</div>'
+
+
+def _to_learned(row: Row, name: str) -> str:
+    learned = row.places.get(LEARNED)
+    if learned is None:
+        return '<span class="lr-same">not in learned</span>'
+    return f'{_change(row.move(name))} <span class="lr-same">learned {learned}</span>'
+
+
+def _arrow(row: Row, name: str) -> str:
+    move = row.move(name)
+    return '<span class="lr-same">new to</span>' if move is None else _change(move)
+
+
+def _change(move: int | None) -> str:
+    if not move:
+        return '<span class="lr-same" title="same place">=</span>'
+    if move > 0:
+        return f'<span class="lr-up" title="{move} higher">↑{move}</span>'
+    return f'<span class="lr-down" title="{-move} lower">↓{-move}</span>'

@@ -1,58 +1,65 @@
-"""The playground: widgets and layout. What it shows is worked out in the modules beside it."""
+"""The playground: layout. What it shows is worked out in the modules beside it."""
 
 from __future__ import annotations
+
+from itertools import zip_longest
 
 import streamlit as st
 
 from lrerank.charts.contributions import contribution_bars, contribution_figure
-from lrerank.data.worlds import NAMES
 from lrerank.errors import LrerankError
 from lrerank.store import Store
-from lrerank.ui.demo import queries, ready
-from lrerank.ui.frame import badge, heading
-from lrerank.ui.playground.asked import STRATEGIES, Asked
-from lrerank.ui.playground.cards import STYLE, learned_card, static_card, who
-from lrerank.ui.playground.changes import short
+from lrerank.ui.chart import chart
+from lrerank.ui.demo import ready
+from lrerank.ui.frame import badge, choose, heading
+from lrerank.ui.playground.cards import STYLE, heads, learned_card, lights, moves_table, other_cells, who
+from lrerank.ui.playground.changes import Change, short
+from lrerank.ui.playground.controls import (
+    asked,
+    keep_stages,
+    lists_control,
+    person_control,
+    policy_controls,
+    query_control,
+    stages_of,
+    world_control,
+)
+from lrerank.ui.playground.results import LEARNED
 from lrerank.ui.playground.session import Comparison, Session
+from lrerank.ui.playground.stages import read
+from lrerank.ui.policy import Policy
 
-_WORLDS = {"marketplace": "Marketplace", "news": "News"}
-# A draw that explores one slot, so that the first look shows what that is.
-_FIRST_SEED = 20
-_FIRST_USER = {"marketplace": "Electronics", "news": "Politics"}
-_FIRST_QUERY = {"marketplace": "noise cancelling headphones", "news": "coalition talks"}
+_TABS = ("Why it stands there", "Pipeline JSON")
 
 
 def draw() -> None:
     """Draws the page."""
     heading("Playground", "built-in world, made-up users")
     st.html(STYLE)
-    left, right = st.columns([1.1, 4.6], gap="medium")
-    with left:
-        controls = st.container(key="controls")
-    with controls:
-        world = st.segmented_control(
-            "Catalog",
-            NAMES,
-            default=NAMES[0],
-            required=True,
-            format_func=_WORLDS.__getitem__,
-            key="world",
-            bind="query-params",
-        )
+    catalog, person, text, lists = st.columns([1.2, 1.9, 1.9, 1.7], vertical_alignment="top")
+    with catalog:
+        world = world_control()
+    session = _session(world)
+    with person:
+        user = person_control(session)
+    with text:
+        query = query_control(session)
+    with lists:
+        others = lists_control()
+    left, right = st.columns([1, 4.6], gap="medium")
+    with left.container(key="controls"):
+        policy = policy_controls(session)
     with right:
-        session = _session(world or NAMES[0])
-    with controls:
-        asked = _controls(session)
-    with right:
-        if asked is None:
-            st.info("Type a query on the left, or choose one of the list.")
+        if not query:
+            st.info("Type a query above, or choose one of the list.")
             return
         try:
-            shown = session.rank(asked)
+            shown = session.rank(asked(session, user, query, policy))
         except LrerankError as error:
             st.error(str(error))
+            _json(session, policy)
             return
-        _results(session, shown)
+        _results(session, shown, others)
 
 
 def _session(world: str) -> Session:
@@ -73,104 +80,77 @@ def _session(world: str) -> Session:
     return session
 
 
-def _controls(session: Session) -> Asked | None:
-    """The narrow column; None where there is no query yet."""
-    world, people = session.world, {person.user_id: person.label for person in session.people}
-    first = next((place for place, name in enumerate(people.values()) if name.startswith(_FIRST_USER[world])), 0)
-    user = st.selectbox("User", list(people), index=first, format_func=people.__getitem__, key=f"user-{world}")
-    known = queries(world)
-    query = st.selectbox(
-        "Query",
-        known,
-        index=known.index(_FIRST_QUERY[world]) if _FIRST_QUERY[world] in known else 0,
-        accept_new_options=True,
-        placeholder="Choose or type a query",
-        help="Choose one of the world's own queries, or type another.",
-        key=f"query-{world}",
-    )
-    rate = st.slider("Exploration rate", 0.0, 1.0, 0.1, 0.01, key="rate", bind="query-params")
-    strategy = st.selectbox(
-        "Strategy", list(STRATEGIES), format_func=STRATEGIES.__getitem__, key="strategy", bind="query-params"
-    )
-    asked_of_slots = Asked(world, user, query or "", rate, strategy)
-    st.caption(
-        f"{asked_of_slots.pages_explored()}.",
-        help="The rate holds for each of the ten slots, so the share of pages is 1 − (1 − rate)¹⁰.",
-    )
-    seed = st.session_state.setdefault("seed", _FIRST_SEED)
-    st.button(
-        "Draw again", icon=":material/casino:", width="stretch", on_click=_draw_again, help=f"This is draw {seed}."
-    )
-    everything = st.segmented_control(
-        "Features",
-        ["All", "Choose"],
-        default="All",
-        required=True,
-        key="all_features",
-        help="Which document features the model may look at. Incoming score and rank always count.",
-    )
-    features = None
-    if everything == "Choose":
-        paths = session.features()
-        features = st.multiselect(
-            "May look at",
-            paths,
-            default=paths[:4],
-            format_func=lambda path: path.rsplit(".", 1)[-1],
-            key=f"features-{world}",
-        )
-        if not features:
-            st.warning("Choose at least one feature: all are used until then.")
-    if f"told-{world}" in st.session_state:
-        st.button("Forget my clicks", width="stretch", on_click=_start_over, args=(world,))
-    if not query or not query.strip():
-        return None
-    return Asked(world, user, query, rate, strategy, features or None, seed)
-
-
-def _results(session: Session, shown: Comparison) -> None:
-    told = st.session_state.get(f"told-{session.world}")
-    with st.container(border=True):
-        st.html(who(shown.segment, shown.profile, shown.pages, shown.engagements))
+def _results(session: Session, shown: Comparison, others: list[str]) -> None:
+    person = next(one for one in session.people if one.user_id == shown.asked.user_id)
+    with st.container(border=True, key="who"):
+        st.html(who(person.name, shown.segment, shown.profile, shown.pages, shown.engagements))
         if shown.badge:
             st.html(badge(f"Fallback · {shown.badge}", warning=True))
-    if told and told[0] == (shown.asked.user_id, shown.asked.query):
-        # Stays in view while the list below it is scrolled.
-        st.container(key="told").success(told[1], icon=":material/touch_app:")
+    if session.clicks or f"told-{session.world}" in st.session_state:
+        _told(session, shown)
     for note in shown.notes:
         st.caption(note)
     if not shown.learned:
         st.info("Nothing in this catalog matches the query. Try another one.")
+        _json(session, shown.asked.policy)
         return
-    _lists(session, shown)
-    why, ship = st.tabs(["Why it stands there", "Stage JSON and command"])
-    with why:
-        _why(shown)
-    with ship:
-        _ship(session, shown)
+    _lists(session, shown, others)
+    why, pipeline = st.tabs(_TABS, key="tab", on_change="rerun")
+    if why.open:
+        with why:
+            _why(shown)
+    if pipeline.open:
+        with pipeline:
+            _json(session, shown.asked.policy, shown)
 
 
-def _lists(session: Session, shown: Comparison) -> None:
+def _told(session: Session, shown: Comparison) -> None:
+    """What the last click did; it stays in view while the lists below it are scrolled."""
+    about, change = st.session_state.get(f"told-{session.world}", (None, None))
+    clicks = len(session.clicks)
+    with st.container(key="told", border=True):
+        sentence, undo, forget = st.columns([6, 1.15, 1.3], vertical_alignment="center")
+        if about in (None, (shown.asked.user_id, shown.asked.query)) and isinstance(change, Change):
+            sentence.markdown(f":material/touch_app: {_plain(change.sentence)}")
+        else:
+            sentence.markdown(f"{clicks} {'click' if clicks == 1 else 'clicks'} learned so far in this window.")
+        undo.button(
+            "Undo", icon=":material/undo:", width="stretch", disabled=not clicks, on_click=_undo, args=(session,),
+            help="Takes the last click back.",
+        )  # fmt: skip
+        forget.button(
+            "Forget all", width="stretch", disabled=not clicks, on_click=_start_over, args=(session,),
+            help="Takes all clicks of this window back.",
+        )  # fmt: skip
+        if about == (shown.asked.user_id, shown.asked.query) and isinstance(change, Change) and change.moves:
+            with st.expander("Each move with its reason"):
+                st.html(moves_table(change.moves))
+                st.caption("In the model's own order, before exploration.")
+
+
+def _lists(session: Session, shown: Comparison, others: list[str]) -> None:
     explored = sum(row.explored for row in shown.learned)
-    static, learned = st.columns(2)
-    static.markdown("**Static** `rerank`", help="The same order for every user.")
-    note = f" · {explored} explored" if explored else ""
-    learned.markdown(
-        f"**Learned** `learned_rerank`{note}",
-        help="Percentages are personalization_score, the estimated probability of engagement. Arrows compare with the "
-        "place in the static order.",
-    )
+    widths = [0.82 * len(others), 1.6] if others else [1.0]
+    documents = {row.document.document_id for name in (*others, LEARNED) for row in shown.lists[name]}
+    mark = {document_id: f"lr-d{place}" for place, document_id in enumerate(sorted(documents))}
+    st.html(lights(mark))
+    *static, learned = st.columns(widths)
+    if others:
+        static[0].html(heads(others))
+    learned.html(heads([LEARNED], explored))
     largest = max((row.score or 0.0 for row in shown.learned), default=0.0)
     rows = st.container(gap="xsmall")
-    for before, now in zip(shown.static, shown.learned, strict=True):
-        static, learned = rows.columns(2)
-        with static.container(border=True, height="stretch", key=f"static-{before.slot}"):
-            st.html(static_card(before))
-        with learned.container(border=True, height="stretch", key=f"learned-{now.slot}"):
-            st.html(learned_card(now, largest))
+    slots = zip_longest(shown.learned, *(shown.lists[name][: len(shown.learned)] for name in others))
+    for slot, (now, *there) in enumerate(slots, start=1):
+        *static, learned = rows.columns(widths)
+        if others:
+            with static[0].container(height="stretch", key=f"others-{slot}"):
+                st.html(other_cells(dict(zip(others, there, strict=True)), mark))
+        with learned.container(border=True, height="stretch", key=f"learned-{slot}"):
+            st.html(learned_card(now, largest, others, mark[now.document.document_id]))
             st.button(
                 "I would click this",
-                key=f"click-{now.slot}",
+                key=f"click-{slot}",
                 type="tertiary",
                 on_click=_click,
                 args=(session, shown, now.document.document_id),
@@ -194,21 +174,42 @@ def _why(shown: Comparison) -> None:
     )
     if row.explored:
         st.caption("This slot was explored: the bars explain the value, not the placement.")
-    st.plotly_chart(contribution_figure(bars), width="stretch", config={"displayModeBar": False}, key="bars")
+    figure = contribution_figure(bars)
+    chart(
+        figure,
+        key="bars",
+        label=f"Contributions to the value of {row.document.title}",
+        height=60 + 30 * len(bars.names),
+    )
 
 
-def _ship(session: Session, shown: Comparison) -> None:
+def _json(session: Session, policy: Policy, shown: Comparison | None = None) -> None:
+    """The pipeline as text, editable; where something was ranked, also how to do the same without the page."""
+    text, world = stages_of(session.world).text(policy), session.world
+    if st.session_state.get("json-of") != (world, text):
+        st.session_state["json-of"], st.session_state["json"] = (world, text), text
+        st.session_state.pop("json-error", None)
     stages, command = st.columns(2, gap="large")
     with stages:
-        st.markdown("`pipeline.json`")
-        st.code(shown.asked.pipeline_text(), language="json")
+        st.text_area(
+            "The pipeline: change it, and the page follows",
+            key="json",
+            height=min(60 + 18 * text.count("\n"), 620),
+            on_change=_apply,
+            args=(world,),
+        )
+        st.button("Apply", icon=":material/check:", on_click=_apply, args=(world,))
     with command:
+        if "json-error" in st.session_state:
+            st.error(st.session_state["json-error"])
+        if shown is None:
+            return
         st.markdown("The same from the command line, with the JSON beside it as `pipeline.json`")
         st.code(shown.asked.command(session.original_home), language="bash", wrap_lines=True)
         st.caption("The command ranks with the demo's model as it was published, without your clicks.")
         st.download_button(
             "Download pipeline.json",
-            shown.asked.pipeline_text(),
+            text,
             "pipeline.json",
             "application/json",
             icon=":material/download:",
@@ -216,18 +217,38 @@ def _ship(session: Session, shown: Comparison) -> None:
         )
 
 
+def _apply(world: str) -> None:
+    try:
+        policy, stages = read(st.session_state["json"])
+    except LrerankError as error:
+        st.session_state["json-error"] = str(error)
+        return
+    st.session_state.pop("json-error", None)
+    st.session_state.pop("json-of", None)
+    choose(policy)
+    keep_stages(world, stages)
+
+
 def _click(session: Session, shown: Comparison, document_id: str) -> None:
     try:
-        told = session.click(shown, document_id).sentence
+        told = session.click(shown, document_id)
     except LrerankError as error:
-        told = str(error)
+        told = Change(str(error))
     st.session_state[f"told-{session.world}"] = ((shown.asked.user_id, shown.asked.query), told)
 
 
-def _draw_again() -> None:
-    st.session_state["seed"] += 1
+def _undo(session: Session) -> None:
+    click = session.undo()
+    if click is not None:
+        title = short(session.title(click.document_id))
+        st.session_state[f"told-{session.world}"] = (None, Change(f"Taken back: the click on “{title}”."))
 
 
-def _start_over(world: str) -> None:
-    for name in (f"session-{world}", f"told-{world}", f"user-{world}"):
-        st.session_state.pop(name, None)
+def _start_over(session: Session) -> None:
+    session.start_over()
+    st.session_state[f"told-{session.world}"] = (None, Change("All clicks of this window are taken back."))
+
+
+def _plain(text: str) -> str:
+    """Text that markdown leaves as it is."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-!|<>~$:" else letter for letter in text)

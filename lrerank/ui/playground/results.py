@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,11 +15,16 @@ from lrerank.profiles import Profile
 from lrerank.reranker import LearnedReranker
 from lrerank.types import IntArray
 
+RETRIEVAL, RERANK, MMR, LEARNED = "retrieval", "rerank", "mmr", "learned_rerank"
+OTHERS = (RETRIEVAL, RERANK, MMR)
+"""The lists that the learned one is compared with."""
+
 _FACTS: Mapping[str, Sequence[str]] = {
     "marketplace": ("metadata.subcategory", "metadata.brand", "metadata.price", "metadata.rating"),
     "news": ("content.topic", "metadata.source", "content.format", "metadata.date"),
 }
 _GROUPS: Mapping[str, str] = {"marketplace": "metadata.subcategory", "news": "metadata.source"}
+_MOST_FACTS = 4
 _OF_A_FIELD = 2
 _FAINTEST = 0.15  # of taste: fainter ones say nothing
 
@@ -37,31 +42,32 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One result of either list.
+    """One result of one list.
 
     Attributes:
         slot: 1-based.
-        came_from: its 1-based place in the static order; None where this is the static list itself.
+        places: list → the document's 1-based place in it; a list that does not show it is missing.
         score: personalization_score; None where no model ranked.
         propensity, boost: of the slot.
         reasons: top features, largest first.
-        elsewhere: in the static list, the slot where the learned list shows it; None for nowhere.
     """
 
     document: Document
     slot: int
-    came_from: int | None = None
+    places: Mapping[str, int]
     score: float | None = None
     explored: bool = False
     propensity: float = 1.0
     boost: float = 0.0
     reasons: Sequence[str] = ()
-    elsewhere: int | None = None
 
-    @property
-    def move(self) -> int:
-        """Places gained (above 0) or lost against the static order."""
-        return 0 if self.came_from is None else self.came_from - self.slot
+    def move(self, name: str) -> int | None:
+        """Places by which the learned list shows the document higher (above 0) or lower than this list does.
+
+        None where one of the two does not show it.
+        """
+        there, learned = self.places.get(name), self.places.get(LEARNED)
+        return None if there is None or learned is None else there - learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +77,45 @@ class Taste:
     label: str
     factor: float
 
+    @property
+    def word(self) -> str:
+        """The class alone, where it speaks for itself; "" for numbers and yes or no."""
+        value = self.label.partition(": ")[2]
+        return value if value[:1].isalpha() and value not in ("true", "false") else ""
 
-def learned_rows(ranking: Ranking, catalog: Catalog) -> list[Row]:
-    """The rows of a ranking whose last stage is learned_rerank, with or without the model at work."""
+
+def rows_of(lists: Mapping[str, Sequence[str]], ranking: Ranking, catalog: Catalog, slots: int) -> dict[str, list[Row]]:
+    """List → its first rows, each with its places in all lists.
+
+    Args:
+        lists: list → ids of all of its documents, best first; the learned one is the ranking itself.
+        ranking: of a pipeline whose last stage is learned_rerank, with or without the model at work.
+        slots: the most to show of each.
+    """
+    orders = {**lists, LEARNED: [found.document_id for found in ranking.documents]}
+    places: dict[str, dict[str, int]] = {}
+    for name, order in orders.items():
+        for place, document_id in enumerate(order, start=1):
+            places.setdefault(document_id, {})[name] = place
+    documents = {item: described(catalog, item) for order in orders.values() for item in order[:slots]}
+    rows = {
+        name: [Row(documents[item], slot, places[item]) for slot, item in enumerate(order[:slots], start=1)]
+        for name, order in orders.items()
+    }
     details = ranking.details
-    if details is None:
-        return []
-    rows = []
-    for place, found in enumerate(ranking.documents):
-        learned = found.learned or {}
-        rows.append(
-            Row(
-                document=described(catalog, found.document_id),
-                slot=place + 1,
-                # After a timeout nothing was chosen: the incoming order came back.
-                came_from=details.chosen[place] + 1 if details.chosen else place + 1,
-                score=learned.get("personalization_score"),
-                explored=bool(details.explored[place]),
-                propensity=float(details.propensities[place]),
-                boost=float(learned.get("exploration_boost", 0.0)),
-                reasons=tuple(learned.get("top_features", ())),
+    if details is not None:
+        rows[LEARNED] = [
+            replace(
+                row,
+                score=(found.learned or {}).get("personalization_score"),
+                explored=bool(details.explored[row.slot - 1]),
+                propensity=float(details.propensities[row.slot - 1]),
+                boost=float((found.learned or {}).get("exploration_boost", 0.0)),
+                reasons=tuple((found.learned or {}).get("top_features", ())),
             )
-        )
+            for row, found in zip(rows[LEARNED], ranking.documents, strict=False)
+        ]
     return rows
-
-
-def static_rows(ranking: Ranking, catalog: Catalog, slots: int, learned: Sequence[Row]) -> list[Row]:
-    """The first rows of the static order, each with its place in the learned list."""
-    placed = {row.document.document_id: row.slot for row in learned}
-    return [
-        Row(described(catalog, found.document_id), slot, elsewhere=placed.get(found.document_id))
-        for slot, found in enumerate(ranking.documents[:slots], start=1)
-    ]
 
 
 def tastes(reranker: LearnedReranker, profile: Profile | None, most: int = 6) -> list[Taste]:
@@ -141,12 +154,12 @@ def model_order(ranking: Ranking) -> IntArray | None:
 
 
 def described(catalog: Catalog, document_id: str) -> Document:
-    """A document's card: its first searched field as the title, the world's facts, and a class as the tile."""
+    """A document's card: its first searched field as the title, some facts, and a class as the tile."""
     row = catalog.row_of[document_id]
     title = catalog.text(catalog.text_paths[0], row) or document_id
-    facts = [_fact(catalog, path, row) for path in _FACTS.get(catalog.name, ())]
+    facts = [_fact(catalog, path, row) for path in _facts(catalog)]
     group, code = "", 0
-    path = _GROUPS.get(catalog.name, catalog.segment_path)
+    path = group_path(catalog)
     if path:
         column = catalog.column(path)
         group = catalog.text(path, row)
@@ -155,16 +168,34 @@ def described(catalog: Catalog, document_id: str) -> Document:
     return Document(document_id, title, " · ".join(fact for fact in facts if fact), group, code)
 
 
+def group_path(catalog: Catalog) -> str | None:
+    """The field whose class a document's tile shows."""
+    return _GROUPS.get(catalog.name, catalog.segment_path)
+
+
+def _facts(catalog: Catalog) -> Sequence[str]:
+    """The fields that a card tells."""
+    if catalog.name in _FACTS:
+        return _FACTS[catalog.name]
+    told = [
+        known.path for known in catalog.fields if known.feature and known.kind in ("categorical", "numeric", "date")
+    ]
+    return told[:_MOST_FACTS]
+
+
 def _fact(catalog: Catalog, path: str, row: int) -> str:
     value = catalog.value(path, row)
     if value is None:
         return ""
+    known = catalog.resolve(path)
+    if known is not None and known.kind == "date":
+        day = datetime.fromtimestamp(value, UTC)
+        return f"{day.day} {day:%b %Y}"
     match path:
-        case "metadata.price":
+        case "metadata.price" if catalog.name in _FACTS:
             return f"€{value:,.2f}"
-        case "metadata.rating":
+        case "metadata.rating" if catalog.name in _FACTS:
             return f"{value:.1f} of 5"
-        case "metadata.date":
-            day = datetime.fromtimestamp(value, UTC)
-            return f"{day.day} {day:%b %Y}"
+    if isinstance(value, float):
+        return f"{path.rsplit('.', 1)[-1].replace('_', ' ')} {value:,.4g}"
     return str(value)

@@ -1,45 +1,77 @@
-"""One browser session's playground on one world: it ranks, takes clicks, learns, and says what changed."""
+"""One browser session's playground on one world: it ranks, takes clicks, learns, says what changed, and takes it back."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 
 import numpy as np
 
 from lrerank.data.catalog import Catalog
-from lrerank.data.load import load_catalog
+from lrerank.deployment import Deployment
+from lrerank.features import context_terms
 from lrerank.pipeline import Pipeline, Ranking
 from lrerank.stages.base import Environment
 from lrerank.stages.learned_rerank import LearnedRerank
 from lrerank.store import Store
 from lrerank.types import IntArray
-from lrerank.ui.demo import MODEL_ID, users, working_copy
-from lrerank.ui.playground.asked import SLOTS, Asked
+from lrerank.ui.demo import MODEL_ID, catalog_of, queries, users, working_copy
+from lrerank.ui.playground.asked import Asked
 from lrerank.ui.playground.changes import Change, change
-from lrerank.ui.playground.results import Row, Taste, learned_rows, segment_title, static_rows, tastes
+from lrerank.ui.playground.names import first_names
+from lrerank.ui.playground.results import (
+    LEARNED,
+    MMR,
+    OTHERS,
+    RERANK,
+    RETRIEVAL,
+    Row,
+    Taste,
+    described,
+    rows_of,
+    segment_title,
+    tastes,
+)
 
-_SHOWN_PEOPLE = 12
+_TRAITS = 2
+_REMEMBERED_SEARCHES = 64
+_RERANK = ({"stage_type": "sort", "stage_id": "rerank", "parameters": {"model": "lexical"}},)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user one may be: made up, or a new visitor of this session."""
+    """A user one may be: made up, or a new visitor of this session.
+
+    Attributes:
+        name: a first name.
+        segment: inferred from behaviour, for people.
+        traits: what is clicked more than expected, strongest first.
+    """
 
     user_id: str
-    label: str
+    name: str
+    segment: str
+    traits: Sequence[str] = ()
+
+    @property
+    def label(self) -> str:
+        if not self.segment:
+            return self.name
+        return f"{self.name} · {self.segment}" + "".join(f", {trait}" for trait in self.traits)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The static list beside the learned one, for one request.
+    """The learned list and what it is compared with, for one request.
 
     Attributes:
-        candidates: [candidates] catalog rows of what both rank, in the static order.
+        candidates: [candidates] catalog rows of what learned_rerank received, in that order.
+        lists: list → its rows; the learned one among them.
         segment, profile: of the user, before this request; `pages` and `engagements` are what they rest on.
         badge: who ranked instead of the model and why; "" where the model ranked.
         notes: sentences of the stages, such as features that the model does not know.
@@ -48,8 +80,7 @@ class Comparison:
     asked: Asked
     ranking: Ranking
     candidates: IntArray
-    static: Sequence[Row]
-    learned: Sequence[Row]
+    lists: Mapping[str, Sequence[Row]]
     segment: str
     profile: Sequence[Taste]
     pages: int
@@ -57,54 +88,78 @@ class Comparison:
     badge: str
     notes: Sequence[str]
 
+    @property
+    def learned(self) -> Sequence[Row]:
+        """The learned list."""
+        return self.lists[LEARNED]
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A click that was learned: what is needed to learn it again."""
+
+    ranking: Ranking
+    document_id: str
+    moment: float
+    changed: Change
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is the same for every user: the other lists, all of their ids, and the candidates."""
+
+    lists: Mapping[str, Sequence[str]]
+    candidates: IntArray
+
 
 class Session:
     """A working copy of a demo store with one live model, which all settings of the page share.
 
     Args:
-        world: marketplace or news.
         original: the demo store; it is read only.
+        clock: gives the moment, in seconds since the epoch.
 
     Attributes:
-        people: made-up users of different inferred segments, and the new visitor, last.
+        people: the new visitor, then made-up users, of each inferred segment one first.
+        queries: what the made-up users search for.
+        clicks: what was clicked so far, and not taken back.
+        state: changes whenever the model or what is known of users does.
     """
 
-    def __init__(self, world: str, original: Store) -> None:
+    def __init__(self, world: str, original: Store, clock: Callable[[], float] = time.time) -> None:
         self.world = world
         self.original_home: Path = original.home
-        self.catalog: Catalog = load_catalog(world)
-        # Kept, because the folder goes when this does.
-        self._store, self._folder = working_copy(original)
-        self._stage = LearnedRerank()
+        self.catalog: Catalog = catalog_of(world)
+        self._original, self._clock = original, clock
         # Two reruns of one session may overlap when somebody clicks faster than the page is drawn.
         self._lock = RLock()
+        self._searches: dict[tuple[str, str, str], _Search] = {}
+        self.clicks: list[Click] = []
+        self.state = 0
+        self._begin()
+        self.queries = queries(original)
         self.visitor = f"visitor-{secrets.token_hex(3)}"
         self.people = self._people()
 
     def rank(self, asked: Asked) -> Comparison:
-        """Ranks one request both ways.
+        """Ranks one request in all ways.
 
         Raises:
             LrerankError: an empty query, or settings that can't be used.
         """
         with self._lock:
             pipeline = self._pipeline(asked)
-            before = pipeline.before_learning()
-            assert before is not None  # noqa: S101  (every pipeline of this page searches first)
-            inputs = {"query": asked.query, "user_id": asked.user_id}
-            moment = time.time()
-            static = before.run(inputs, catalog=self.catalog, store=self._store, timestamp=moment, rng=asked.seed)
+            inputs, moment = {"query": asked.query, "user_id": asked.user_id}, self._clock()
+            search = self._search(asked, pipeline, moment)
             ranking = pipeline.run(inputs, catalog=self.catalog, store=self._store, timestamp=moment, rng=asked.seed)
-            deployment = self._stage.deployment(MODEL_ID, self._environment())
-            profile = deployment.reranker.behaviour.profiles.get(self._store.log.pseudonym(asked.user_id))
-            learned = learned_rows(ranking, self.catalog)
+            deployment = self.deployment()
+            profile = deployment.reranker.behaviour.profiles.get(self.pseudonym(asked.user_id))
             details = ranking.details
             return Comparison(
                 asked=asked,
                 ranking=ranking,
-                candidates=static.candidates.rows,
-                static=static_rows(static, self.catalog, SLOTS, learned),
-                learned=learned,
+                candidates=search.candidates,
+                lists=rows_of(search.lists, ranking, self.catalog, asked.stages.slots),
                 segment=segment_title(details.segment if details else None),
                 profile=tastes(deployment.reranker, profile),
                 pages=profile.impressions if profile else 0,
@@ -123,33 +178,128 @@ class Session:
             LrerankError: the list did not show the document.
         """
         with self._lock:
+            moment = self._clock()
             pipeline = self._pipeline(shown.asked)
-            if not pipeline.learn(shown.ranking, clicks=[document_id], store=self._store, timestamp=time.time()):
-                return Change(0, "This page counted already: one click for each result page.")
-            return change(shown.ranking, self.rank(shown.asked).ranking, document_id, shown.candidates, self.catalog)
+            if not pipeline.learn(shown.ranking, clicks=[document_id], store=self._store, timestamp=moment):
+                return Change("This page counted already: one click for each result page.")
+            after = self.rank(shown.asked).ranking
+            user_id = self.pseudonym(shown.asked.user_id)
+            changed = change(shown.ranking, after, document_id, shown.candidates, self.catalog, user_id)
+            self.clicks.append(Click(shown.ranking, document_id, moment, changed))
+            self.state += 1
+            return changed
+
+    def undo(self) -> Click | None:
+        """Takes the last click back: everything is as it was before it. None where there is none."""
+        with self._lock:
+            if not self.clicks:
+                return None
+            self._replay(self.clicks[:-1])
+            return self.clicks.pop()
+
+    def start_over(self) -> None:
+        """Takes all clicks back."""
+        with self._lock:
+            self._replay([])
+            self.clicks.clear()
 
     def features(self) -> list[str]:
-        """Document features that the model knows, for choosing among them."""
-        schema = self._stage.deployment(MODEL_ID, self._environment()).reranker.features.schema
-        return [spec.path for spec in schema.specs] + list(schema.engagement)
+        """What a policy may let the model look at: document features that it knows, then facts of the moment."""
+        schema = self.deployment().reranker.features.schema
+        facts = [term.partition("=")[0] for term in context_terms(schema, {}, 0.0)]
+        return [*(spec.path for spec in schema.specs), *schema.engagement, *facts]
+
+    def dropped(self, features: Sequence[str] | None) -> list[str]:
+        """What of `features()` a policy leaves out."""
+        if features is None:
+            return []
+        resolved = (self.catalog.resolve(path) for path in features)
+        listed = {*features, *(found.path for found in resolved if found is not None)}
+        return [path for path in self.features() if path not in listed]
+
+    def title(self, document_id: str) -> str:
+        """How a document is called."""
+        return described(self.catalog, document_id).title
+
+    def deployment(self) -> Deployment:
+        """The live model, in step with the log."""
+        return self._stage.deployment(MODEL_ID, Environment(self.catalog, self._store, np.random.default_rng(0)))
+
+    def pseudonym(self, user_id: str) -> str:
+        """A user as the log has them."""
+        return self._store.log.pseudonym(user_id)
+
+    def _begin(self) -> None:
+        # The folder is kept, because it goes when nobody holds it.
+        self._store, self._folder = working_copy(self._original)
+        self._stage = LearnedRerank()
+
+    def _replay(self, clicks: Sequence[Click]) -> None:
+        """Begins anew, and learns these clicks again from what was known when each was made."""
+        self._begin()
+        reranker = self.deployment().reranker
+        for click in clicks:
+            details = click.ranking.details
+            assert details is not None  # noqa: S101  (only rankings of learned_rerank are learned from)
+            ranking = replace(click.ranking, details=replace(details, reranker=reranker))
+            pipeline = self._pipeline(Asked(self.world, details.user_id, "any"))
+            pipeline.learn(ranking, clicks=[click.document_id], store=self._store, timestamp=click.moment)
+        self.state += 1
 
     def _pipeline(self, asked: Asked) -> Pipeline:
         """The pipeline with this session's own learned stage, so that what was learned survives a change of settings."""
         checked = Pipeline.from_json(asked.pipeline())
         return Pipeline([*checked.stages[:-1], self._stage], [stage["parameters"] for stage in checked.to_json()])
 
-    def _environment(self) -> Environment:
-        return Environment(self.catalog, self._store, np.random.default_rng(0))
+    def _search(self, asked: Asked, pipeline: Pipeline, moment: float) -> _Search:
+        key = (json.dumps([*asked.stages.before]), asked.query, asked.user_id)
+        found = self._searches.get(key)
+        if found is None:
+            if len(self._searches) >= _REMEMBERED_SEARCHES:
+                del self._searches[next(iter(self._searches))]
+            found = self._searches[key] = self._lists(asked, pipeline, moment)
+        return found
+
+    def _lists(self, asked: Asked, pipeline: Pipeline, moment: float) -> _Search:
+        """The lists that learned_rerank is compared with: before any sort, statically sorted, and made diverse instead."""
+        inputs = {"query": asked.query, "user_id": asked.user_id}
+        before = pipeline.before_learning()
+        assert before is not None  # noqa: S101  (every pipeline of this page searches first)
+        own = before.to_json()
+        filters = next((place for place, stage in enumerate(own) if stage["stage_type"] != "filter"), len(own))
+
+        def run(stages: Sequence[Mapping[str, object]], ranking: Ranking | None = None) -> Ranking:
+            candidates = None if ranking is None else ranking.candidates
+            return Pipeline.from_json(list(stages)).run(
+                inputs, catalog=self.catalog, store=self._store, timestamp=moment, candidates=candidates, rng=asked.seed
+            )
+
+        static = before.run(inputs, catalog=self.catalog, store=self._store, timestamp=moment, rng=asked.seed)
+        reranks = any(stage["stage_id"] == "rerank" for stage in own)
+        diverse = {"top_n": max(len(static.documents), 1)}
+        rankings = {
+            RETRIEVAL: run(own[:filters]),
+            RERANK: static if reranks else run(_RERANK, static),
+            MMR: run([{"stage_type": "sort", "stage_id": "mmr", "parameters": diverse}], static),
+        }
+        lists = {name: [found.document_id for found in rankings[name].documents] for name in OTHERS}
+        return _Search(lists, static.candidates.rows)
 
     def _people(self) -> list[Person]:
-        """For each inferred segment its most engaged user, the most engaged first; then the new visitor."""
-        behaviour = self._stage.deployment(MODEL_ID, self._environment()).reranker.behaviour
-        found: dict[str, Person] = {}
+        """The new visitor; then for each inferred segment its most engaged user, the most engaged first; then the others."""
+        reranker = self.deployment().reranker
+        behaviour = reranker.behaviour
+        everybody = users(self._store)
+        names = first_names(everybody)
+        found, others = dict[str, Person](), list[Person]()
         # The log knows its users by pseudonyms only.
-        known = {user_id: behaviour.profiles.get(self._store.log.pseudonym(user_id)) for user_id in users(self._store)}
+        known = {user_id: behaviour.profiles.get(self.pseudonym(user_id)) for user_id in everybody}
         active = [(profile, user_id) for user_id, profile in known.items() if profile is not None]
-        for _, user_id in sorted(active, key=lambda pair: (-pair[0].engaged, pair[1])):
-            segment = behaviour.segment(self._store.log.pseudonym(user_id))
-            if segment not in ("newcomer", *found):
-                found[segment] = Person(user_id, segment_title(segment))
-        return [*list(found.values())[:_SHOWN_PEOPLE], Person(self.visitor, "New visitor")]
+        for profile, user_id in sorted(active, key=lambda pair: (-pair[0].engaged, pair[1])):
+            segment = behaviour.segment(self.pseudonym(user_id))
+            words = [taste.word for taste in tastes(reranker, profile)]
+            likes = [word.replace("_", " ") for word in words if word and word.lower() not in segment]
+            person = Person(user_id, names[user_id], segment_title(segment), likes[:_TRAITS])
+            if found.setdefault(segment, person) is not person:
+                others.append(person)
+        return [Person(self.visitor, "New visitor", ""), *found.values(), *others]
