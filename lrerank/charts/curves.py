@@ -60,6 +60,7 @@ class Curves:
         arms: all arms of the experiment, which decide on colours.
         curves: one per arm; () before there are figures.
         replicates: finished ones.
+        until: searches that are planned, so that the axis stays while curves grow.
         events: searches → what happens then.
         note: what the band is, or why there is none.
     """
@@ -69,12 +70,19 @@ class Curves:
     arms: tuple[str, ...]
     curves: tuple[Curve, ...]
     replicates: int
+    until: int
     events: dict[int, str]
     note: str
 
 
 def difference_curves(
-    figures: pd.DataFrame, experiment: Experiment, kind: RewardKind = "running", measure: str = _MEASURE
+    figures: pd.DataFrame,
+    experiment: Experiment,
+    kind: RewardKind = "running",
+    measure: str = _MEASURE,
+    *,
+    arms: Sequence[str] | None = None,
+    baseline: str | None = None,
 ) -> Curves:
     """Every arm minus the baseline, per 1,000 searches, with simultaneous bands.
 
@@ -82,17 +90,20 @@ def difference_curves(
         figures: all, or those of a snapshot so far (`snapshot.overall` is enough).
         kind: "running": over all searches up to then; "bin": within each time bin.
         measure: an additive one.
+        arms, baseline: which ones, where they are not those of the experiment: arms of runs side by side.
     """
-    baseline = experiment.baseline
-    others = [arm for arm in experiment.arms if arm != baseline]
+    against = baseline or experiment.baseline
+    others = [arm for arm in arms or experiment.arms if arm != against]
     axis = f"{_named(experiment, measure)} per 1,000 searches"
-    found = _empty(experiment, f"{axis} minus {baseline}{_when(kind)}", axis)
-    arms = _present(figures, [baseline, *others])
-    if baseline not in arms or len(arms) < 2:
+    found = _empty(experiment, f"{axis} minus {against}{_when(kind)}", axis)
+    if arms is not None:
+        found = replace(found, arms=tuple(arms))
+    present = _present(figures, [against, *others])
+    if against not in present or len(present) < 2:
         return found
-    blocks = so_far(figures, arms, measure, experiment.edges())
+    blocks = so_far(figures, present, measure, experiment.edges())
     curves, notes = [], dict[str, None]()
-    for place, arm in enumerate(arms[1:], start=1):
+    for place, arm in enumerate(present[1:], start=1):
         at, value, low, high = _nothing(), np.zeros(0), None, None
         if blocks.whole is not None:
             around = _band(blocks.whole, place, kind)
@@ -135,7 +146,7 @@ def regret(figures: pd.DataFrame, experiment: Experiment, kind: RegretKind = "cu
 def difference_figure(found: Curves) -> Figure:
     """Lines with bands around a line at zero."""
     figure = _figure(found, signed=True)
-    figure["layout"]["yaxis"] |= {"zeroline": True, "zerolinewidth": 2, "tickformat": "+,~r"}
+    figure["layout"]["yaxis"] |= {"zerolinewidth": 2}
     return figure
 
 
@@ -174,7 +185,7 @@ def _figure(found: Curves, *, signed: bool) -> Figure:
             text = [f"{measured(value, None, None, sign=signed)[0]} so far" for value in curve.ahead.tolist()]
             hover = {"text": text, "hovertemplate": "%{text}"}
             lines.append({**shared, **drawn, **hover, "name": name, "showlegend": not solid})
-    shown = layout("Searches", found.axis, xaxis={"tickformat": ",d", "rangemode": "tozero"})
+    shown = layout("Searches", found.axis, xaxis={"tickformat": ",d", "range": [0, 1.01 * found.until]})
     shown["yaxis"]["tickformat"] = ",~r"
     if found.events:
         shown |= marks(found.events)
@@ -264,7 +275,14 @@ def _present(figures: pd.DataFrame, arms: Sequence[str]) -> list[str]:
 
 def _empty(experiment: Experiment, title: str, axis: str) -> Curves:
     return Curves(
-        title, axis, (*experiment.arms, REFERENCE), (), 0, tastes_change(experiment), "There are no figures yet."
+        title,
+        axis,
+        (*experiment.arms, REFERENCE),
+        (),
+        0,
+        experiment.impressions,
+        tastes_change(experiment),
+        "There are no figures yet.",
     )
 
 

@@ -84,6 +84,7 @@ class NetReturnCurve:
         break_even: searches after which the mean net return stays at 0 or more; None where it never does.
         cautious: the same for the lower end of the band.
         provisional: whether no replicate is finished, so that the curve may be short and break-even is not told.
+        until: searches that are planned.
         events: searches → what happens then.
     """
 
@@ -100,6 +101,7 @@ class NetReturnCurve:
     break_even: int | None
     cautious: int | None
     provisional: bool
+    until: int
     events: dict[int, str]
 
 
@@ -119,9 +121,12 @@ def waterfall(figures: pd.DataFrame, experiment: Experiment) -> Waterfall:
         above = bars[-1].after
     difference = steps[-1].difference
     sources = "" if difference is None else f", {difference.source}"
+    reference = PER * last.value.value
     note = f"Whiskers: 95 % interval of what a step adds, paired over {steps[0].value.noise.n} replicates{sources}."
-    notes = dict.fromkeys([note, *(step.note for step in steps if step.note), *([found.note] if found.note else [])])
-    return Waterfall(title, axis, arms, tuple(bars), PER * last.value.value, " ".join(notes))
+    levels = f"{steps[0].arm} brings {bars[0].value:,.0f} per 1,000 searches, the best possible lists {reference:,.0f}."
+    left_out = [f"{each}." for each in (*(step.note for step in steps), found.note) if each]
+    notes = dict.fromkeys([note, levels, *left_out])
+    return Waterfall(title, axis, arms, tuple(bars), reference, " ".join(notes))
 
 
 def net_return(figures: pd.DataFrame, experiment: Experiment) -> tuple[NetReturnCurve, ...]:
@@ -196,7 +201,7 @@ def waterfall_figure(found: Waterfall) -> Figure:
         "layout": layout(
             found.axis,
             "",
-            xaxis={**axis, "tickformat": "+,~r"},
+            xaxis={**axis, "tickformat": ",~r"},
             yaxis={"autorange": "reversed", "ticksuffix": "  ", "showgrid": False, "zeroline": False},
             showlegend=False,
             hovermode=False,
@@ -230,11 +235,11 @@ def net_return_figure(found: NetReturnCurve, traffic: float | None = None) -> Fi
     events = dict(found.events)
     if found.break_even is not None:
         events[found.break_even] = f"break-even {found.break_even:,}" + _days(found.break_even, traffic)
-    shown = layout("Searches", found.axis, xaxis={"tickformat": ",d", "rangemode": "tozero"})
-    shown["yaxis"] |= {"zerolinewidth": 2, "tickformat": "+,~r"}
+    shown = layout("Searches", found.axis, xaxis={"tickformat": ",d", "range": [0, 1.01 * found.until]})
+    shown["yaxis"] |= {"zerolinewidth": 2, "tickformat": ",~r"}
     if traffic is not None:
         shown["xaxis"] |= {"title": {"text": f"Searches, and days at {traffic:,.0f} searches a day"}}
-        shown["xaxis"] |= _ticks(int(found.at[-1]) if len(found.at) else 0, traffic)
+        shown["xaxis"] |= _ticks(found.until, traffic)
     return {"traces": traces, "layout": shown | (marks(events) if events else {})}
 
 
@@ -285,6 +290,7 @@ def _returned(figures: pd.DataFrame, experiment: Experiment, arm: str, twin: str
         break_even=break_even,
         cautious=cautious,
         provisional=blocks.whole is None,
+        until=experiment.impressions,
         events=tastes_change(experiment),
     )
 
@@ -300,8 +306,6 @@ def _price(figures: pd.DataFrame, experiment: Experiment, arm: str, count: int) 
 
 def _ticks(last: int, traffic: float, wanted: int = 6) -> dict[str, Any]:
     """Round numbers of searches with days below them."""
-    if last <= 0:
-        return {}
     rough = last / wanted
     size = 10.0 ** np.floor(np.log10(rough))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough)

@@ -196,7 +196,7 @@ def forest_figure(found: Forest) -> Figure:
                 "error_x": _whiskers(own, shade),
                 "text": [row.said for row in own],
                 "hovertemplate": "%{y}: %{text}<extra></extra>",
-                "uid": shade,
+                "uid": shade.removeprefix("#"),
             }
         )
     # The words are in a column of their own, outside of the plot.
@@ -218,7 +218,7 @@ def forest_figure(found: Forest) -> Figure:
         "layout": layout(
             found.axis,
             "",
-            xaxis={"zeroline": True, "zerolinewidth": 2, "tickformat": "+,~r"},
+            xaxis={"zeroline": True, "zerolinewidth": 2, "tickformat": ",~r", "rangemode": "tozero"},
             yaxis={
                 "categoryorder": "array",
                 "categoryarray": names,
@@ -229,7 +229,7 @@ def forest_figure(found: Forest) -> Figure:
             annotations=words,
             showlegend=False,
             hovermode="closest",
-            margin={"t": 8, "r": 16 + 7 * longest},
+            margin={"t": 8, "r": 18 + round(7.5 * longest)},
         ),
     }
 
@@ -243,7 +243,7 @@ def groups_figure(found: GroupsChart) -> Figure:
     for place, arm in enumerate(arms):
         own = [cell for cell in found.cells if cell.arm == arm]
         # Numbers instead of names, so that arms stand beside each other and not upon each other.
-        beside = 0.0 if len(arms) == 1 else 0.5 * (place / (len(arms) - 1) - 0.5)
+        beside = 0.0 if len(arms) == 1 else 0.56 * (place / (len(arms) - 1) - 0.5)
         rows = [Row(cell.group, cell.value, cell.low, cell.high) for cell in own]
         traces.append(
             {
@@ -263,7 +263,6 @@ def groups_figure(found: GroupsChart) -> Figure:
                 "uid": arm,
             }
         )
-    format_ = "+,~r" if found.is_difference else ",~r"
     return {
         "traces": traces,
         "layout": layout(
@@ -275,7 +274,7 @@ def groups_figure(found: GroupsChart) -> Figure:
                 "range": [-0.5, len(names) - 0.5],
                 "showgrid": False,
             },
-            yaxis={"zeroline": found.is_difference, "zerolinewidth": 2, "tickformat": format_},
+            yaxis={"zeroline": found.is_difference, "zerolinewidth": 2, "tickformat": ",~r"},
             hovermode="closest",
         ),
     }

@@ -14,7 +14,6 @@ from lrerank.experiments.sweep_verdict import named_values, short_path
 from lrerank.experiments.wording import measured
 
 _SERIES = ("#3b82c4", "#d9822b", "#00996f", "#a34d7f", "#8a7400", "#5b5ea6", "#7a6a58", "#4fb0d8")
-_REWARD = "Reward per 1,000 searches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,7 @@ class ColdStartChart:
         value, low, high: of the lists shown, exploration included; ends are None without an interval.
         greedy, greedy_low, greedy_high: of the lists that the model would show without exploration.
         threshold, greedy_threshold: place in `groups` from which on the model may rank; None where there is none.
+        axis: unit of the values.
         note: what the intervals are.
     """
 
@@ -108,6 +108,7 @@ class ColdStartChart:
     greedy_high: tuple[float | None, ...]
     threshold: int | None
     greedy_threshold: int | None
+    axis: str
     note: str
 
 
@@ -121,7 +122,9 @@ def swept_axes(settings: Sequence[SettingRow]) -> list[str]:
     return list(_axes(settings))
 
 
-def dose(settings: Sequence[SettingRow], path: str, *, baseline: str = "", difference: bool = True) -> Dose:
+def dose(
+    settings: Sequence[SettingRow], path: str, *, baseline: str = "", difference: bool = True, of: str = "reward"
+) -> Dose:
     """Reward against the values of one axis, a line for each combination of the others.
 
     Args:
@@ -129,6 +132,7 @@ def dose(settings: Sequence[SettingRow], path: str, *, baseline: str = "", diffe
         path: a numeric axis of the settings, `arms.learned.exploration_rate`.
         baseline: what differences are from, for the titles.
         difference: whether to show the paired difference from the baseline, which is surer than the reward itself.
+        of: what a reward is, `wording.unit`.
     """
     series: dict[str, list[Point]] = {}
     for row in settings:
@@ -140,16 +144,28 @@ def dose(settings: Sequence[SettingRow], path: str, *, baseline: str = "", diffe
     ordered = {name: tuple(sorted(points, key=lambda each: each.at)) for name, points in series.items()}
     minus = f" minus {baseline or 'the baseline'}" if difference else ""
     x = short_path(path)
-    note = "Whiskers: 95 % intervals one by one. Filled: can't be told from the best one, the star. Open: shown to be worse."
-    return Dose(f"{_REWARD}{minus} against {x}", x, f"{_REWARD}{minus}", ordered, note)
+    note = (
+        "The star is the best setting, grey its interval; filled dots can't be told from it, open ones are shown to be "
+        "worse. Whiskers: 95 % intervals one by one."
+    )
+    axis = _axis(of)
+    return Dose(f"{axis}{minus} against {x}", x, axis, ordered, note)
 
 
-def heat(settings: Sequence[SettingRow], x: str, y: str, *, baseline: str = "", difference: bool = True) -> Heat:
+def heat(
+    settings: Sequence[SettingRow],
+    x: str,
+    y: str,
+    *,
+    baseline: str = "",
+    difference: bool = True,
+    of: str = "reward",
+) -> Heat:
     """Settings along two axes; where there are more axes, those of `y` and all others are told together.
 
     Args:
         x, y: dotted paths.
-        baseline, difference: as in `dose`.
+        baseline, difference, of: as in `dose`.
     """
     axes = _axes(settings)
     columns: dict[Any, str] = {}
@@ -173,18 +189,22 @@ def heat(settings: Sequence[SettingRow], x: str, y: str, *, baseline: str = "", 
     down = sorted(rows, key=lambda place: tuple(map(_rank, place)))
     minus = f" minus {baseline or 'the baseline'}" if difference else ""
     return Heat(
-        title=f"{_REWARD}{minus}",
+        title=f"{_axis(of)}{minus}",
         x=short_path(x),
         y=short_path(y),
         columns=tuple(columns[each] for each in across),
         rows=tuple(rows[each] for each in down),
         cells=tuple(tuple(cells.get((place, column)) for column in across) for place in down),
-        axis=f"{_REWARD}{minus}",
+        axis=_axis(of),
     )
 
 
-def cold_start(found: ColdStart) -> ColdStartChart:
-    """Learned minus fallback, with the number of past interactions from which on the model may rank."""
+def cold_start(found: ColdStart, of: str = "reward") -> ColdStartChart:
+    """Learned minus fallback, with the number of past interactions from which on the model may rank.
+
+    Args:
+        of: what a reward is, `wording.unit`.
+    """
     rows, least = found.rows, [row.least for row in found.rows]
 
     def place(threshold: int | None) -> int | None:
@@ -195,7 +215,7 @@ def cold_start(found: ColdStart) -> ColdStartChart:
         f"{found.note}"
     )
     return ColdStartChart(
-        title=f"Reward per 1,000 searches: {found.arm} minus its fallback on the same requests",
+        title=f"{_axis(of)}: {found.arm} minus its fallback on the same requests",
         arm=found.arm,
         groups=tuple(row.group for row in rows),
         value=tuple(row.difference for row in rows),
@@ -206,6 +226,7 @@ def cold_start(found: ColdStart) -> ColdStartChart:
         greedy_high=tuple(row.greedy_high for row in rows),
         threshold=place(found.threshold),
         greedy_threshold=place(found.greedy_threshold),
+        axis=_axis(of),
         note=note.strip(),
     )
 
@@ -244,7 +265,7 @@ def dose_figure(found: Dose) -> Figure:
         shapes.append({**band, "fillcolor": faint(NEUTRAL, 0.1), "line": {"width": 0}, "layer": "below"})
     places = sorted({point.at for point in everything})
     ticks = {"tickvals": places, "ticktext": [f"{place:g}" for place in places]} if len(places) <= 12 else {}
-    shown = layout(found.x, _short(found.axis), xaxis=ticks, yaxis={"tickformat": ",~r"}, shapes=shapes)
+    shown = layout(found.x, found.axis, xaxis=ticks, yaxis={"tickformat": ",~r"}, shapes=shapes)
     return {"traces": traces, "layout": shown}
 
 
@@ -361,23 +382,31 @@ def cold_start_figure(found: ColdStartChart) -> Figure:
         if place is not None
     ]
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": NEUTRAL, "width": 1.5, "dash": "dash"}}
-    word = {"yref": "paper", "yanchor": "top", "xanchor": "left", "xshift": 4, "showarrow": False}
+    word = {"yref": "paper", "yanchor": "top", "showarrow": False}
+    middle = len(found.groups) / 2
     return {
         "traces": traces,
         "layout": layout(
             "Clicks and purchases of the user so far",
-            "Reward per 1,000 searches",
+            found.axis,
             xaxis={
                 "tickvals": list(range(len(found.groups))),
                 "ticktext": list(found.groups),
                 "range": [-0.6, len(found.groups) - 0.4],
                 "showgrid": False,
             },
-            yaxis={"zerolinewidth": 2, "tickformat": "+,~r"},
+            yaxis={"zerolinewidth": 2, "tickformat": ",~r"},
             hovermode="closest",
             shapes=[{**line, "x0": place - 0.5, "x1": place - 0.5} for place, _ in marked],
             annotations=[
-                {**word, "x": place - 0.5, "y": 1 - 0.09 * row, "text": f"{text} from {found.groups[place]} on"}
+                {
+                    **word,
+                    "x": place - 0.5,
+                    "y": 1 - 0.09 * row,
+                    "xanchor": "left" if place < middle else "right",
+                    "xshift": 5 if place < middle else -5,
+                    "text": f"{text} from {found.groups[place]} on",
+                }
                 for row, (place, text) in enumerate(marked)
             ],
         ),
@@ -458,6 +487,5 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _short(axis: str) -> str:
-    """A vertical title has little room."""
-    return axis.partition(" minus ")[0]
+def _axis(of: str) -> str:
+    return f"{of[0].upper()}{of[1:]} per 1,000 searches"

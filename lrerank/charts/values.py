@@ -34,22 +34,23 @@ class Values:
 def values_of(figures: pd.DataFrame, experiment: Experiment, measures: Sequence[str] = REWARDS) -> tuple[Values, ...]:
     """Every arm over the measured window, the reference last; measures that an arm has no figures of are left out.
 
+    Only replicates that all arms with the measure have finished count.
+
     Args:
         figures: of finished tasks.
     """
-    found = []
     rows = figures[(figures["by"] == "all") & figures["measure"].isin(list(measures))]
     there = set(zip(rows["arm"], rows["measure"], strict=True))
-    for arm in (*experiment.arms, REFERENCE):
-        own = {}
-        for measure in measures:
-            if (arm, measure) in there:
-                start, end = experiment.window if MEASURES[measure].additive else (None, None)
-                try:
-                    pairs = paired(rows, (arm,), measure, start=start, end=end)
-                except LrerankError:  # nothing to measure in the window
-                    continue
-                own[measure] = mean_over_worlds(pairs.values()[:, 0], pairs.worlds, _LEVEL).headline
-        if own:
-            found.append(Values(arm, own))
-    return tuple(found)
+    found: dict[str, dict[str, Estimate]] = {arm: {} for arm in (*experiment.arms, REFERENCE)}
+    for measure in measures:
+        arms = [arm for arm in found if (arm, measure) in there]
+        start, end = experiment.window if MEASURES[measure].additive else (None, None)
+        if not arms:
+            continue
+        try:
+            pairs = paired(rows, arms, measure, start=start, end=end)
+        except LrerankError:  # nothing to measure in the window
+            continue
+        for arm, values in zip(arms, pairs.values().T, strict=True):
+            found[arm][measure] = mean_over_worlds(values, pairs.worlds, _LEVEL).headline
+    return tuple(Values(arm, own) for arm, own in found.items() if own)

@@ -45,7 +45,7 @@ MeasureOption = Annotated[
     list[str] | None, typer.Option("--measure", help="expected_reward, clicks, regret, ndcg, …; as often as needed.")
 ]
 
-_STAGE, _SPEC, _FIGURES, _CSV = ".json", ".toml", ".parquet", ".csv"
+_STAGE, _SPEC, _FIGURES, _CSV, _REPORT = ".json", ".toml", ".parquet", ".csv", ".html"
 
 
 @app.command("list")
@@ -183,17 +183,22 @@ def export(
     run: RunArgument,
     out: Annotated[
         Path,
-        typer.Argument(help=f"{_SPEC}: the spec; {_FIGURES} or {_CSV}: all figures; {_STAGE}: an arm as a stage."),
+        typer.Argument(
+            help=f"{_REPORT}: a report; {_SPEC}: the spec; {_FIGURES} or {_CSV}: all figures; {_STAGE}: an arm as a stage."
+        ),
     ],
     arm: Annotated[str | None, typer.Option(help=f"Which arm, for {_STAGE}.")] = None,
     model_id: Annotated[str, typer.Option(help="The model that the stage names.")] = "search_personalization_v1",
+    traffic: TrafficOption = None,
 ) -> None:
-    """Write a run's spec, its figures, or the stage of one of its arms to a file.
+    """Write a run as a report, its spec, its figures, or the stage of one of its arms to a file.
+
+    lrerank runs export first report.html
 
     lrerank runs export first stage.json --arm learned
     """
     chosen = Runs(Store().runs).open(run)
-    content = _exported(chosen, out, arm, model_id)
+    content = _exported(chosen, out, arm, model_id, traffic)
     check_folder(out)
     with readable_errors(out, "the file"):
         write_atomically(out, content)
@@ -233,7 +238,7 @@ def _baseline(asked: str | None, runs: Sequence[Run], arms: Sequence[str]) -> st
     raise InputError("no run has such an arm", path="--baseline", value=asked, remedy=nearest(asked, arms))
 
 
-def _exported(run: Run, out: Path, arm: str | None, model_id: str) -> bytes:
+def _exported(run: Run, out: Path, arm: str | None, model_id: str, traffic: float | None) -> bytes:
     kind = out.suffix.lower()
     if kind == _SPEC:
         return run.experiment.to_toml().encode()
@@ -242,8 +247,12 @@ def _exported(run: Run, out: Path, arm: str | None, model_id: str) -> bytes:
         return whole
     if kind == _CSV:
         return run.figures().to_csv(index=False, lineterminator="\n").encode()
+    if kind == _REPORT:
+        from lrerank.charts.report import report
+
+        return report(run, traffic).encode()
     if kind != _STAGE:
-        kinds = f"{_SPEC}, {_FIGURES}, {_CSV} or {_STAGE}"
+        kinds = f"{_REPORT}, {_SPEC}, {_FIGURES}, {_CSV} or {_STAGE}"
         raise InputError(
             "what to write is said by the file's ending", path="OUT", value=str(out), remedy=f"Use {kinds}"
         )
