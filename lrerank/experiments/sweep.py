@@ -22,7 +22,7 @@ from lrerank.experiments.sweep_table import LEVEL, MEASURE, SettingRow, rows_of
 from lrerank.experiments.sweep_verdict import SettingsTable, Winner, concluded
 from lrerank.store import Store
 
-__all__ = ["SettingsTable", "settings_table", "sweep"]
+__all__ = ["SettingsTable", "conditions_of", "settings_table", "sweep"]
 
 # What a sweep keeps of the runs beside it: {"parts": [run id of each condition], "fresh": {condition: run id}}.
 _NOTE, _PARTS, _FRESH = "beside", "parts", "fresh"
@@ -86,13 +86,14 @@ def settings_table(results: Run) -> SettingsTable:
     Raises:
         LrerankError: they have not, or a run beside it is gone.
     """
-    conditions = plan(results.experiment)
+    conditions = conditions_of(results)
+    if not conditions:
+        raise LrerankError("no replicate is finished", value=results.run_id, remedy="Go on with the run")
     runs, beside = Runs(results.folder.parent), _beside(results)
-    parts = [results] if len(conditions) == 1 else [runs.open(run_id) for run_id in beside[_PARTS]]
     rows: list[SettingRow] = []
     winners: list[Winner] = []
     notes: list[str] = []
-    for place, (condition, part) in enumerate(zip(conditions, parts, strict=True)):
+    for place, (condition, part) in enumerate(conditions):
         own, note = rows_of(condition, part.figures())
         rows += own
         notes.append(note)
@@ -108,6 +109,20 @@ def settings_table(results: Run) -> SettingsTable:
         where = "" if fresh is None or source is None else source[0].run_id
         winners.append(Winner(chosen, fresh, where, _exported(condition, chosen.variant), alone))
     return concluded(results.experiment, tuple(rows), tuple(winners), notes)
+
+
+def conditions_of(results: Run) -> list[tuple[Condition, Run]]:
+    """The conditions of a sweep, each with the run that has its figures; [] before the runs beside it are begun.
+
+    Raises:
+        LrerankError: a run beside it is gone.
+    """
+    conditions = plan(results.experiment)
+    if len(conditions) == 1:
+        return [(conditions[0], results)]
+    runs = Runs(results.folder.parent)
+    parts = [runs.open(run_id) for run_id in _beside(results)[_PARTS]]
+    return list(zip(conditions, parts, strict=bool(parts)))
 
 
 def _counted(snapshots: Iterator[Snapshot], before: int, ahead: int, ratio: float) -> Generator[Snapshot, None, int]:

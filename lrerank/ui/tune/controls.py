@@ -1,0 +1,179 @@
+"""The narrow column of the page Tune: few knobs in front, the rest behind "More"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from lrerank.data.own import own_names
+from lrerank.data.worlds import NAMES
+from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS
+from lrerank.store import Store
+from lrerank.ui.frame import chosen
+from lrerank.ui.playground.asked import STRATEGIES
+from lrerank.ui.policy import Policy
+from lrerank.ui.simulate.setup import populations
+from lrerank.ui.tune.feature_sets import ALL, LABELS, MINE, NO_CONTEXT, NO_RATES, TOPIC
+from lrerank.ui.tune.setup import BASELINES, TuneSetup, read_rates
+
+_HORIZONS = (500, 1000, 2000, 4000, 8000, 16_000, 40_000)
+_USUAL_HORIZON = {SETTINGS: 2000, ABLATION: 1000, COLD_START: 4000}
+_RATES = ("0", "0.01", "0.02", "0.05", "0.1", "0.2", "0.3")
+_USUAL_RATES = ["0", "0.02", "0.05", "0.1"]
+_TRIED = [name for name in STRATEGIES if name not in ("greedy", "uniform")]
+_BASELINES = {"static": "Static rerank", "popularity": "Popularity"}
+_DRIFT, _LAUNCHES = "Tastes drift", "New items arrive"
+
+
+def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
+    """Draws the knobs.
+
+    Returns:
+        What is set, and whether it can be run; what is wrong is said at the control.
+    """
+    policy = chosen()
+    own = own_names(store.catalogs)
+    catalog = st.selectbox(
+        "Catalog",
+        [*NAMES, *own],
+        format_func=lambda name: name.capitalize() if name in NAMES else f"{name} (yours)",
+        key="catalog",
+        bind="query-params",
+        help="Your own come in on the page Data.",
+    )
+    given: dict[str, Any] = {"question": question, "policy": policy, "catalog": catalog}
+    given["searches"] = st.select_slider(
+        "Searches (your horizon)",
+        _HORIZONS,
+        value=_USUAL_HORIZON[question],
+        format_func=lambda count: f"{count:,}",
+        key=f"horizon-{question}",
+        bind="query-params",
+        help="Of each setting in each replicate. The second half is measured: a short horizon punishes exploring.",
+    )
+    wrong: dict[str, Any] = {}
+    if question == SETTINGS:
+        given |= _varied(policy, wrong)
+    else:
+        st.caption(_explained(policy))
+    given["replicates"] = int(
+        st.number_input(
+            "Replicates",
+            1,
+            200,
+            4,
+            1,
+            key="times",
+            bind="query-params",
+            help="Each has other users, arrivals and luck, the same for all settings; they say how sure a figure is.",
+        )
+    )
+    wrong["replicates"] = st.container()
+    with st.expander("More"):
+        given |= _more(question)
+    setup = TuneSetup(**given)
+    problems = setup.problems()
+    unread = given.get("rates") == () and st.session_state.get("rates")
+    for name, sentence in problems.items():
+        if not (unread and name == "rates"):
+            wrong[name].warning(sentence)
+    return setup, not problems
+
+
+def _varied(policy: Policy, wrong: dict[str, Any]) -> dict[str, Any]:
+    """What is tried; a place for a sentence under each control goes into `wrong`."""
+    texts = st.multiselect(
+        "Exploration rates to try",
+        _RATES,
+        default=_USUAL_RATES,
+        accept_new_options=True,
+        wrap=True,
+        key="rates",
+        bind="query-params",
+        help="Share of slots that are drawn at random, from 0 to 1; type any other, such as 0.03 or 3 %.",
+    )
+    rates, problem = read_rates(texts)
+    wrong["rates"] = st.container()
+    if problem:
+        wrong["rates"].warning(problem)
+    strategies = st.multiselect(
+        "Strategies",
+        _TRIED,
+        default=[_TRIED[0]],
+        format_func=lambda name: {**STRATEGIES}[name],
+        wrap=True,
+        key="strategies",
+        bind="query-params",
+        help="How exploring slots choose. Two of them make a heat map over strategy and rate.",
+    )
+    wrong["strategies"] = st.container()
+    mine = "All features" if policy.features is None else f"My {len(policy.features)} features"
+    sets = [MINE, *([] if policy.features is None else [ALL]), NO_RATES, NO_CONTEXT, TOPIC]
+    chosen_sets = st.multiselect(
+        "Feature sets",
+        sets,
+        default=[MINE],
+        format_func=lambda name: mine if name == MINE else LABELS[name],
+        wrap=True,
+        key="sets",
+        bind="query-params",
+        help="What the model may look at. Two of them make a heat map over features and rate.",
+    )
+    wrong["feature_sets"] = st.container()
+    return {"rates": rates, "strategies": tuple(strategies), "feature_sets": tuple(chosen_sets)}
+
+
+def _more(question: str) -> dict[str, Any]:
+    """What is rarely set; names are those of `TuneSetup`."""
+    who = populations()
+    found: dict[str, Any] = {}
+    found["population"] = st.selectbox(
+        "Population", list(who), format_func=lambda name: who[name].label, key="population", bind="query-params"
+    )
+    st.caption(who[found["population"]].told)
+    if question == SETTINGS:
+        where = st.pills(
+            "Also where",
+            [_DRIFT, _LAUNCHES],
+            selection_mode="multi",
+            key="also",
+            bind="query-params",
+            help="Asks the same once more where all tastes turn by 60 degrees over the run, and where 30 % of the "
+            "documents appear only during it. Each doubles the work and makes a panel of its own.",
+        )
+        found |= {"drift": _DRIFT in where, "launches": _LAUNCHES in where}
+        found["no_user"] = st.toggle(
+            "Also without the user side",
+            key="pooled",
+            bind="query-params",
+            help="What everybody's clicks teach, without who clicked. Doubles the settings.",
+        )
+        found["baseline"] = st.selectbox(
+            "Against", list(BASELINES), format_func=_BASELINES.__getitem__, key="against", bind="query-params"
+        )
+    found["logged"] = int(
+        st.number_input(
+            "Searches logged before",
+            0,
+            100_000,
+            500,
+            500,
+            key="log-before",
+            bind="query-params",
+            help="Static lists, whose clicks all learners begin with.",
+        )
+    )
+    found["batch"] = int(
+        st.number_input("Searches between updates", 1, 10_000, 25, 25, key="update-every", bind="query-params")
+    )
+    found["seed"] = int(st.number_input("Seed", 0, 2**31 - 1, 0, 1, key="sweep-seed", bind="query-params"))
+    return found
+
+
+def _explained(policy: Policy) -> str:
+    features = "all features" if policy.features is None else f"{len(policy.features)} features"
+    strategy = {**STRATEGIES}.get(policy.strategy, policy.strategy)
+    return (
+        f"Of your setting, from {policy.origin}: {strategy}, exploration rate {policy.exploration_rate:g}, {features}."
+    )

@@ -1,0 +1,94 @@
+"""How far a sweep is, and what can be said of settings that no replicate has finished yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lrerank.charts.rows import Forest, Row
+from lrerank.charts.so_far import mean_curve, ratio, so_far
+from lrerank.experiments.findings import ABLATION, study_of
+from lrerank.experiments.results import Run
+from lrerank.experiments.run import Snapshot
+from lrerank.experiments.spec import Experiment
+from lrerank.experiments.sweep import conditions_of
+from lrerank.experiments.sweep_table import MEASURE, PER
+from lrerank.experiments.wording import unit
+from lrerank.ui.simulate.live import time_left
+from lrerank.ui.tune.labels import condition_label, setting_label
+
+
+@dataclass
+class Progress:
+    """The share of a job that is done; it never goes back, however estimates change.
+
+    Attributes:
+        began: seconds on a clock that only goes on.
+        share: 0 to 1.
+    """
+
+    began: float
+    share: float = 0.0
+
+    def at(self, snapshot: Snapshot | None, now: float) -> tuple[float, str]:
+        """The share, and a sentence."""
+        if snapshot is None:
+            return self.share, "Setting up the world"
+        share = snapshot.done_tasks / max(snapshot.tasks, 1)
+        left = snapshot.seconds_left
+        if left is not None:
+            elapsed = now - self.began
+            share = elapsed / max(elapsed + left, 1e-9)
+        self.share = min(max(self.share, share), 1.0)
+        said = f"{snapshot.done_tasks} of {snapshot.tasks} replicates"
+        if left is None:
+            said += ", setting up the world"
+        elif snapshot.provisional:
+            said += f", {time_left(left)}"
+        return self.share, said
+
+
+def early(run: Run, snapshot: Snapshot) -> Forest | None:
+    """Differences over the searches that all settings have behind them, where no replicate is finished; None where there
+    are no figures, or those are of the winner on fresh users."""
+    study = study_of(run)
+    experiment, names, label = run.experiment, dict[str, str](), ""
+    of_groups = study["kind"] == ABLATION
+    if of_groups:
+        names = dict(study["groups"])
+    elif experiment.sweep is not None:
+        conditions = conditions_of(run)
+        labels = condition_label([condition.values for condition, _ in conditions])
+        for (condition, part), each in zip(conditions, labels, strict=True):
+            if part.status in ("running", "interrupted"):
+                experiment, label = condition.experiment, each
+                names = {variant.name: setting_label(variant.values) for variant in condition.variants}
+                break
+    if not names:
+        return None
+    return _differences(snapshot, experiment, names, label, reverse=of_groups)
+
+
+def _differences(
+    snapshot: Snapshot, experiment: Experiment, names: dict[str, str], label: str, *, reverse: bool
+) -> Forest | None:
+    figures, arms = snapshot.overall, [experiment.baseline, *names]
+    if figures.empty or not set(figures["arm"].unique()).issuperset(arms):
+        return None
+    blocks = so_far(figures, arms, MEASURE, experiment.edges())
+    block = blocks.whole or blocks.ahead
+    if block is None:
+        return None
+    values = PER * ratio(block.totals.sum(axis=2), block.weights.sum(axis=2))
+    differences = mean_curve(values[:, 1:] - values[:, :1], block.worlds) * (-1.0 if reverse else 1.0)
+    order = np.argsort(-differences, kind="stable") if reverse else range(len(names))
+    said = list(names.values())
+    rows = tuple(Row(said[place], float(differences[place]), None, None) for place in order)
+    of = unit(experiment)
+    axis = f"{of[0].upper()}{of[1:]} per 1,000 searches"
+    where = f"{label}: " if label else ""
+    what = "with it minus without it" if reverse else f"minus {experiment.baseline}"
+    title = f"{where}searches 1 to {int(block.end[-1]):,} of {experiment.impressions:,}, {what}"
+    note = f"{len(block.replicates)} replicates under way, no intervals yet: the measured half is still to come."
+    return Forest(f"{title[0].upper()}{title[1:]}", axis, rows, note)

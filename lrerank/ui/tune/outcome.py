@@ -1,0 +1,303 @@
+"""What a sweep says, worked out without drawing it: panels of settings, what is recommended and why, and what to carry on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from lrerank.errors import LrerankError
+from lrerank.evaluation.intervals import Estimate
+from lrerank.experiments.ablation import Ablation
+from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.as_pipeline import Exported, as_pipeline
+from lrerank.experiments.cold_start import ColdStart
+from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS, found_by, study_of
+from lrerank.experiments.results import Run, Status
+from lrerank.experiments.spec import Experiment
+from lrerank.experiments.sweep import SettingsTable, conditions_of
+from lrerank.experiments.sweep_plan import Condition
+from lrerank.experiments.sweep_table import LEVEL, SettingRow, rows_of
+from lrerank.experiments.sweep_verdict import Winner
+from lrerank.experiments.wording import amount, measured, number, unit
+from lrerank.ui.policy import Policy
+from lrerank.ui.tune.labels import condition_label, setting_label, value_label
+
+_STUDIES = {SETTINGS: "sweep", ABLATION: "ablation", COLD_START: "cold-start study"}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The settings of one condition, best first.
+
+    Attributes:
+        label: the condition in words; "" where there is one only.
+        run_id: the run that has its figures.
+        replicates: finished ones.
+        winner: None while the sweep goes on.
+        note: what was left out; "" for nothing.
+    """
+
+    label: str
+    condition: Condition
+    run_id: str
+    rows: tuple[SettingRow, ...]
+    replicates: int
+    winner: Winner | None
+    note: str
+
+    def row(self, simulated_as: str) -> SettingRow | None:
+        """The setting that was simulated under this name."""
+        return next((row for row in self.rows if row.variant.name == simulated_as), None)
+
+    def carried(self, row: SettingRow, origin: str) -> Policy | None:
+        """A setting as the policy that travels; None where it is no learned reranker."""
+        spec = self.condition.experiment.arms[row.variant.name]
+        return Policy.of_arm(spec, origin) if isinstance(spec, LearnerSpec) else None
+
+    def exported(self, row: SettingRow) -> Exported | None:
+        """A setting as a pipeline; None where no stage ranks so."""
+        asked = {path.split(".")[2] for path in row.variant.values if path.count(".") > 1}
+        try:
+            return as_pipeline(self.condition.experiment, row.variant.name, asked=asked)
+        except LrerankError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What to do, in sentences.
+
+    Attributes:
+        title: what to set.
+        evidence: what it gains, by figures that did not choose it.
+        reason: why this one.
+        price: what exploring costs at it.
+        sure: whether it is shown to be better than the baseline.
+    """
+
+    title: str
+    evidence: str
+    reason: str
+    price: str
+    sure: bool
+
+
+class Outcome:
+    """The figures of a sweep as they are on the disk now.
+
+    Attributes:
+        kind: which question it answers.
+        status: how it ended.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.experiment = run, run.experiment
+        self.kind: str = study_of(run)["kind"]
+        self.status: Status = run.status
+
+    @property
+    def provenance(self) -> str:
+        return str(self.run.manifest["provenance"])
+
+    @cached_property
+    def origin(self) -> str:
+        """Where a setting comes from, for people: `the sweep of 23 Nov`."""
+        started = datetime.fromisoformat(self.run.manifest["started"])
+        return f"the {_STUDIES[self.kind]} of {started.day} {started:%b}"
+
+    @cached_property
+    def found(self) -> SettingsTable | Ablation | ColdStart:
+        """What it has found.
+
+        Raises:
+            LrerankError: nothing yet.
+        """
+        return found_by(self.run)
+
+    @cached_property
+    def panels(self) -> tuple[Panel, ...]:
+        """Condition by condition, with the winners.
+
+        Raises:
+            LrerankError: nothing yet.
+        """
+        found = self.found
+        if not isinstance(found, SettingsTable):
+            return ()
+        panels = so_far(self.run)
+        return tuple(replace(panel, winner=winner) for panel, winner in zip(panels, found.winners, strict=True))
+
+    @cached_property
+    def kept(self) -> tuple[Policy, Exported] | None:
+        """What an ablation or a cold-start study lets one set; None where nothing follows.
+
+        Raises:
+            LrerankError: nothing yet.
+        """
+        found, experiment = self.found, self.experiment
+        match found:
+            case Ablation():
+                arm, values = found.arm, _without_harm(found, experiment)
+            case ColdStart(threshold=int(threshold)):
+                arm, values = found.arm, {f"arms.{found.arm}.cold_start.threshold": threshold}
+            case _:
+                return None
+        shipped = experiment.with_values(values)
+        spec = shipped.arms[arm]
+        if not isinstance(spec, LearnerSpec):
+            return None
+        return Policy.of_arm(spec, self.origin), as_pipeline(shipped, arm)
+
+
+def so_far(run: Run) -> tuple[Panel, ...]:
+    """The conditions of which all settings have finished a replicate, without winners.
+
+    Raises:
+        LrerankError: figures can't be read.
+    """
+    found = []
+    conditions = conditions_of(run)
+    labels = condition_label([condition.values for condition, _ in conditions])
+    for (condition, part), label in zip(conditions, labels, strict=True):
+        if not part.count():
+            continue
+        figures = part.figures()
+        try:
+            rows, note = rows_of(condition, figures)
+        except LrerankError:  # no replicate has all settings yet
+            continue
+        replicates = len(figures[["world", "replicate"]].drop_duplicates())
+        found.append(Panel(label, condition, part.run_id, rows, replicates, None, note))
+    return tuple(found)
+
+
+def recommended(panel: Panel, experiment: Experiment) -> Recommendation:
+    """What follows from a condition's settings. Of figures that chose the setting it tells only what can't be told apart."""
+    winner, baseline = panel.winner, experiment.baseline
+    best = panel.rows[0] if winner is None else winner.row
+    name = setting_label(best.variant.values)
+    price = _price(best, experiment)
+    reason = _reason(panel, best)
+    if winner is None or winner.fresh is None:
+        title = f"So far the best is {name}."
+        waits = "What it gains is not said yet: the winner is run once more on users that had no part in choosing it."
+        return Recommendation(title, waits, reason, price, sure=False)
+    fresh = winner.fresh
+    headline, count = fresh.headline, len(fresh.replicates)
+    gain = f"{amount(headline.value, experiment, signed=True)} per 1,000 searches"
+    users = f"{count} replicates" if winner.alone else f"{count} fresh replicates, which had no part in choosing it,"
+    if headline.low is None or headline.high is None:
+        evidence = f"On {users} it has {gain} against {baseline}, without an interval: {headline.note}."
+        return Recommendation(f"So far the best is {name}.", evidence, reason, price, sure=False)
+    about = (
+        f"({100 * LEVEL:g} % interval {number(headline.low)} to {number(headline.high)}, {fresh.source}; "
+        f"searches {fresh.start:,} to {fresh.end:,})"
+    )
+    if headline.low > 0:
+        title, verb = f"Use {name}.", f"leads {baseline}"
+    elif headline.high < 0:
+        title, verb = f"Keep {baseline}: the best of these settings is behind it.", f"is behind {baseline}"
+        reason = f"The best was {name}. {reason}"
+    else:
+        title = f"Nothing is shown to beat {baseline} yet."
+        verb = f"can't be told apart from {baseline}"
+        reason = f"The best was {name}. {reason} More searches or replicates may tell."
+    evidence = f"On {users} it {verb}: {gain} {about}."
+    return Recommendation(title, evidence, reason, price, sure=headline.low > 0)
+
+
+def table(panel: Panel, experiment: Experiment) -> list[dict[str, Any]]:
+    """The settings for people, best first; differences per 1,000 searches with intervals one by one."""
+    against, per = f"Against {experiment.baseline}", f"Price ({unit(experiment)} per 1,000)"
+    found = []
+    for row in panel.rows:
+        to_best = None if row.to_best is None else row.to_best.headline
+        found.append(
+            {
+                "Setting": sentence_case(setting_label(row.variant.values)),
+                against: said(row.against_baseline.headline),
+                "Against the best": "" if to_best is None else said(to_best),
+                "Pages affected": 100 * row.explored_pages,
+                per: row.price,
+                "Verdict": "Best" if row.best else "Can't be told apart" if row.kept else "Worse",
+            }
+        )
+    return found
+
+
+def said(estimate: Estimate) -> str:
+    """A figure with its interval: `+85 (+79 to +92)`."""
+    value, between = measured(estimate.value, estimate.low, estimate.high)
+    return f"{value} ({between})" if between else value
+
+
+def sentence_case(text: str) -> str:
+    """With a capital at the beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def gaps(exported: Exported | None) -> list[str]:
+    """What the stage does not do of what was simulated, in sentences."""
+    if exported is None:
+        return ["No stage ranks as this setting does, so there is nothing to export."]
+    told = []
+    if exported.of_model:
+        told.append(f"Belongs to the model and its training, not to the stage: {_listed(exported.of_model)}.")
+    if exported.impossible:
+        told.append(f"The stage can't do this, so it would rank otherwise: {_listed(exported.impossible)}.")
+    return told
+
+
+def _reason(panel: Panel, best: SettingRow) -> str:
+    others = [row for row in panel.rows if row.variant.name != best.variant.name]
+    varied = {path for row in panel.rows for path, value in row.variant.values.items() if value != _value(best, path)}
+    alone = next(iter(varied)) if len(varied) == 1 else None
+    kept = [
+        setting_label(row.variant.values) if alone is None else value_label(alone, row.variant.values[alone])
+        for row in others
+        if row.kept
+    ]
+    if not others:
+        return "It is the only setting."
+    if not kept:
+        return f"It leads all {len(others)} others, also when one allows for having chosen it."
+    named = (", " if alone else "; ").join(kept[:3]) + (f" and {len(kept) - 3} more" if len(kept) > 3 else "")
+    return f"It has the highest figure of {len(panel.rows)} settings; what can't be told apart from it: {named}."
+
+
+def _value(row: SettingRow, path: str) -> Any:
+    return row.variant.values.get(path)
+
+
+def _price(row: SettingRow, experiment: Experiment) -> str:
+    if row.explored_pages == 0:
+        return "No page holds an explored slot, so exploration costs nothing."
+    share = f"{row.explored_pages:.0%}".replace("%", " %")
+    cost = measured(row.price, None, None, sign=False)[0]
+    return f"{share} of pages hold an explored slot, which costs {cost} {unit(experiment)} per 1,000 searches at once."
+
+
+def _without_harm(found: Ablation, experiment: Experiment) -> Mapping[str, Any]:
+    """The arm without the fields that are shown to do harm; what no list of features can say stays."""
+    harmful = {each.group for each in found.effects if each.high is not None and each.high < 0}
+    lists: list[Sequence[str]] = []
+    for each in found.effects:
+        spec = experiment.arms[each.simulated_as]
+        if each.group in harmful and isinstance(spec, LearnerSpec) and spec.features != "auto":
+            lists.append(spec.features)
+    whole = experiment.arms[found.arm]
+    if not lists or not isinstance(whole, LearnerSpec):
+        return {}
+    kept = [path for path in lists[0] if all(path in other for other in lists)]
+    return {f"arms.{found.arm}.features": kept} if kept else {}
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} = {_plain(value)}" for name, value in values.items())
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

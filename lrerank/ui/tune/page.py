@@ -1,0 +1,280 @@
+"""The page Tune: put a question about the settings, watch the answer come, and carry it on."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from lrerank.errors import LrerankError
+from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS, found_by, study_of
+from lrerank.experiments.results import Run, Runs
+from lrerank.experiments.sweep import conditions_of
+from lrerank.store import Store
+from lrerank.ui.frame import heading, jobs
+from lrerank.ui.jobs import Job
+from lrerank.ui.tune.controls import controls
+from lrerank.ui.tune.estimate import in_words, of_kind, seconds_per_search, work
+from lrerank.ui.tune.live import Progress, early
+from lrerank.ui.tune.outcome import Outcome, Panel, so_far
+from lrerank.ui.tune.result import draw_forest, draw_outcome, draw_panels, draw_study
+from lrerank.ui.tune.setup import QUESTIONS, TuneSetup
+
+_RUN, _QUESTION, _SEEN, _OF_QUESTION, _TOLD = "run", "question", "tune-seen", "tune-runs", "tune-told"
+_SECONDS = 0.7
+_BUTTONS = {SETTINGS: "Compare settings", ABLATION: "Test the features", COLD_START: "Find the threshold"}
+_WHAT_RATE = (
+    "Each setting serves the same users, with the same luck, for as many searches as you say. You will see what each one "
+    "brings against the static order, with its interval; which settings can't be told apart; how many pages are touched, "
+    "and at what price. The best one is then run again on users that had no part in choosing it."
+)
+_WHAT_FEATURES = (
+    "The learned reranker runs beside itself without one group of features at a time: each field of the catalog, the "
+    "engagement rates, the context, the user side. You will see what each adds, with intervals that hold for all at once."
+)
+_WHAT_COLD_START = (
+    "At every search the model's list and its fallback's are valued for the same user at the same moment. You will see "
+    "the difference by the number of past interactions, and from where on the model is nowhere worse."
+)
+_EXPLAINED = {
+    SETTINGS: ("How much exploring pays within your horizon", _WHAT_RATE),
+    ABLATION: ("What each group of features adds", _WHAT_FEATURES),
+    COLD_START: ("From how many interactions on the model should rank", _WHAT_COLD_START),
+}
+
+
+def draw() -> None:
+    """Draws the page."""
+    store = Store()
+    run = _named(store)
+    _follow_address(run)
+    place = st.container()
+    question = st.segmented_control(
+        "Question",
+        list(QUESTIONS),
+        format_func=QUESTIONS.__getitem__,
+        default=SETTINGS,
+        required=True,
+        key=_QUESTION,
+        bind="query-params",
+        label_visibility="collapsed",
+        on_change=_other_question,
+    )
+    question = question or SETTINGS
+    last = None
+    if run is None:
+        last = run = of_kind(Runs(store.runs), question)
+    with place:
+        heading("Tune", "" if run is None else str(run.manifest["provenance"]))
+    left, right = st.columns([1.15, 4.2], gap="large")
+    with left:
+        begin = st.container()
+        setup, fine = controls(question, store)
+        with begin:
+            _button(setup, store, fine=fine)
+    with right:
+        told = st.session_state.pop(_TOLD, None)
+        if told:
+            st.error(told)
+        if run is None:
+            _empty(question)
+            return
+        job = jobs().get(run.run_id)
+        if job is not None and job.active:
+            st.fragment(_live, run_every=_SECONDS)(run.run_id)
+            return
+        if job is not None and job.problem:
+            st.error(job.problem)
+        if last is not None:
+            st.caption("The last one that came to its end here; press the button on the left for one of your own.")
+        _ended(run)
+
+
+def _named(store: Store) -> Run | None:
+    """The run that the address names."""
+    run_id = st.query_params.get(_RUN)
+    if not run_id:
+        return None
+    try:
+        run = Runs(store.runs).open(run_id)
+        if run.manifest["kind"] == "sweep":
+            return run
+        st.error(f"The run {run.run_id} is no sweep: look at it on the page Runs.")
+    except LrerankError as error:
+        st.error(str(error))
+    return None
+
+
+def _follow_address(run: Run | None) -> None:
+    """A run that has just come with the address decides on the question."""
+    if run is not None and st.session_state.get(_SEEN) != run.run_id:
+        st.session_state[_SEEN] = run.run_id
+        kind = study_of(run)["kind"]
+        st.session_state[_QUESTION] = kind
+        st.session_state.setdefault(_OF_QUESTION, {})[kind] = run.run_id
+
+
+def _other_question() -> None:
+    """Each question has its own run in this window."""
+    run_id = st.session_state.get(_OF_QUESTION, {}).get(st.session_state[_QUESTION])
+    if run_id:
+        st.session_state[_SEEN] = run_id
+        st.query_params[_RUN] = run_id
+    else:
+        st.query_params.pop(_RUN, None)
+
+
+def _button(setup: TuneSetup, store: Store, *, fine: bool) -> None:
+    st.button(
+        _BUTTONS[setup.question],
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=not fine,
+        on_click=_begin,
+        args=(setup,),
+    )
+    if fine:
+        try:
+            said = _takes(setup, store)
+        except LrerankError as error:
+            st.error(str(error))
+            return
+        if said:
+            st.caption(said)
+
+
+def _takes(setup: TuneSetup, store: Store) -> str:
+    """How much it is, and how long it takes where that is known."""
+    experiment, _ = setup.study(store)
+    each = _seconds_per_search(str(store.runs), len(Runs(store.runs).ids()))
+    if setup.question == SETTINGS:
+        where = f" in {setup.conditions} worlds" if setup.conditions > 1 else ""
+        what = f"{setup.settings} settings × {setup.replicates} replicates{where}, then the best again on fresh users."
+    elif setup.question == ABLATION:
+        what = f"{len(experiment.arms) - 1} groups of features × {setup.replicates} replicates."
+    else:
+        what = f"{setup.replicates} replicates of one arm."
+    if each is None:
+        return what
+    seconds = in_words(each * work(experiment))
+    return f"{seconds[0].upper()}{seconds[1:]}, judging by your last runs: {what}"
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _seconds_per_search(runs: str, count: int) -> float | None:  # noqa: ARG001  (it says when there are others)
+    return seconds_per_search(Runs(runs))
+
+
+def _begin(setup: TuneSetup) -> None:
+    """Starts a job and puts it into the address."""
+    try:
+        job = setup.begin(jobs(), Store())
+    except LrerankError as error:
+        st.session_state[_TOLD] = str(error)
+        return
+    _watch(job, setup.question)
+
+
+def _go_on(run_id: str, kind: str) -> None:
+    try:
+        job = jobs().resume(Store(), run_id)
+    except LrerankError as error:
+        st.session_state[_TOLD] = str(error)
+        return
+    _watch(job, kind)
+
+
+def _watch(job: Job, kind: str) -> None:
+    run_id = job.run.run_id
+    _progress()[run_id] = Progress(time.monotonic())
+    st.session_state[_SEEN] = run_id
+    st.session_state.setdefault(_OF_QUESTION, {})[kind] = run_id
+    st.query_params[_RUN] = run_id
+
+
+@st.cache_resource(show_spinner=False)
+def _progress() -> dict[str, Progress]:
+    """Run → how far it is, for all windows."""
+    return {}
+
+
+def _live(run_id: str) -> None:
+    """What is drawn again while the job is under way."""
+    job = jobs().get(run_id)
+    if job is None or not job.active:
+        st.rerun()
+    snapshot = job.snapshot
+    progress = _progress().setdefault(run_id, Progress(time.monotonic()))
+    bar, cancel = st.columns([5, 1], vertical_alignment="center")
+    share, said = progress.at(snapshot, time.monotonic())
+    bar.progress(share, said)
+    if cancel.button("Cancel", icon=":material/stop:", width="stretch", help="What was finished is kept."):
+        job.cancel()
+    st.html('<span class="lr-badge lr-warn">provisional</span>')
+    kind = study_of(job.run)["kind"]
+    try:
+        if kind == SETTINGS:
+            panels = _panels(job.run)
+            if panels:
+                draw_panels(panels, job.experiment, run_id)
+                return
+        else:
+            draw_study(found_by(job.run), job.experiment)
+            return
+    except LrerankError:  # no replicate is finished
+        pass
+    forest = early(job.run, snapshot) if snapshot is not None else None
+    if forest is not None:
+        draw_forest(forest)
+    else:
+        st.caption("The first figures come in a few seconds.")
+
+
+def _panels(run: Run) -> tuple[Panel, ...]:
+    counts = tuple(part.count() for _, part in conditions_of(run))
+    return _panels_at(str(run.folder), counts)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _panels_at(folder: str, counts: tuple[int, ...]) -> tuple[Panel, ...]:  # noqa: ARG001  (they say when there is more)
+    runs, _, run_id = folder.rpartition("/")
+    return so_far(Runs(runs).open(run_id))
+
+
+def _ended(run: Run) -> None:
+    status = run.status
+    if status in ("cancelled", "interrupted", "failed"):
+        said, button = st.columns([5, 1], vertical_alignment="center")
+        problem = run.manifest["problem"]
+        said.warning(
+            f"This run was {status}; what was finished is kept." if not problem else f"This run failed: {problem}"
+        )
+        button.button(
+            "Go on",
+            icon=":material/resume:",
+            width="stretch",
+            on_click=_go_on,
+            args=(run.run_id, study_of(run)["kind"]),
+        )
+    try:
+        outcome = _outcome(str(run.folder), str(run.manifest["finished"]), run.count())
+        draw_outcome(outcome)
+    except LrerankError as error:
+        st.info(str(error))
+        return
+    st.caption(f"{outcome.experiment.question} {run.run_id}")
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the figures")
+def _outcome(folder: str, finished: str, tasks: int) -> Outcome:  # noqa: ARG001  (they say when it is another)
+    runs, _, run_id = folder.rpartition("/")
+    return Outcome(Runs(runs).open(run_id))
+
+
+def _empty(question: str) -> None:
+    title, text = _EXPLAINED[question]
+    with st.container(border=True, key="empty"):
+        st.subheader(title)
+        st.markdown(text)
+        st.markdown(f"Press **{_BUTTONS[question]}** on the left; what is set there gives a first answer.")
