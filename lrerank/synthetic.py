@@ -19,7 +19,7 @@ from lrerank.data.classes import catalog_classes
 from lrerank.errors import DataError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
-from lrerank.types import BoolArray, Candidates, IntArray, Interaction
+from lrerank.types import BoolArray, Candidates, FloatArray, IntArray, Interaction
 from simulators.click_models.pbm import PBM, power_law_examination
 from simulators.impressions import feedback
 from simulators.preferences import Preferences, draw_preferences, list_indicators
@@ -139,7 +139,7 @@ def interactions(
         truth[request, : len(page)] = [grade_of[row] for row in page.tolist()]
     attractive = population.preferences.true_relevance(arrivals.user, shown, truth).astype(np.float64)
     users_did = feedback(
-        PBM(power_law_examination(slots)),
+        PBM(assumed_examination(slots)),
         shown,
         attractive,
         arrivals.request,
@@ -173,6 +173,11 @@ def interactions(
                     request_id=request_id,
                     interaction_id=f"{request_id}:{kind}:{slot + 1}",
                 )
+
+
+def assumed_examination(slots: int) -> FloatArray:
+    """[slots] how likely these users examine each slot: the truth, which no policy may see."""
+    return power_law_examination(slots)
 
 
 def to_json(one: Interaction) -> dict[str, object]:

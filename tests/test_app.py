@@ -14,12 +14,14 @@ import pytest
 from children import Child, needs_fork
 from streamlit.testing.v1 import AppTest
 
+from lrerank.charts.beliefs import feature_figure, position_figure, segment_figure
 from lrerank.charts.contributions import contribution_bars, contribution_figure
 from lrerank.errors import InputError, LrerankError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
 from lrerank.ui.demo import MODEL_ID, queries, ready, users
 from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored, percent, share_of_pages
+from lrerank.ui.playground.beliefs import beliefs, dropped
 from lrerank.ui.playground.cards import learned_card
 from lrerank.ui.playground.json_lines import line_of
 from lrerank.ui.playground.names import first_names
@@ -219,9 +221,49 @@ def test_bars_sum_to_the_value_minus_the_candidates_mean(session: Session) -> No
         assert (
             sum(bars.amounts) == pytest.approx(bars.total) == pytest.approx(values[candidate] - values.mean(), abs=1e-5)
         )
-        assert contribution_figure(bars)["traces"][0]["x"] == list(bars.amounts), slot
+        trace = contribution_figure(bars)["traces"][0]
+        assert trace["x"] == [*bars.amounts, bars.total], slot
+        assert (
+            np.allclose(trace["base"][1:-1], np.cumsum(bars.amounts)[:-1])
+            and trace["base"][0] == trace["base"][-1] == 0
+        )
     sizes = np.abs(bars.amounts[:-1])
     assert (np.diff(sizes) <= 0).all()
+
+
+def test_ablated_values_agree_with_contributions_where_the_model_is_a_sum(session: Session) -> None:
+    shown = session.rank(asked_by(session, policy=NO_EXPLORATION))
+    details = shown.ranking.details
+    assert details is not None and details.placed is not None
+    candidate = details.chosen[2]
+    found = dropped(session, details, candidate)
+    assert {one.feature for one in found} >= {"price", "brand", "click through rate"}
+    for one in found:
+        # Click-through rates also weigh the incoming score, so the model is no sum in them.
+        if "click through rate" not in one.feature:
+            assert one.loss == pytest.approx(one.contribution, abs=1e-5)
+    price = next(one for one in found if one.feature == "price")
+    others = tuple(path for path in session.features() if path != "metadata.price")
+    again = session.rank(replace(shown.asked, policy=replace(NO_EXPLORATION, features=others)))
+    place_of = {row.document.document_id: row.slot for row in again.learned}
+    document_id = shown.learned[2].document.document_id
+    assert place_of.get(document_id, price.place) == price.place
+    assert session.dropped(others) == ["metadata.price"]
+
+
+def test_what_the_model_believes_adds_up(session: Session) -> None:
+    found = beliefs(session, asked_by(session))
+    assert found.requests == 24 * 12 and len(found.segments) == 12
+    assert (np.diff(found.overall) <= 0).all() and found.by_segment.shape == (12, len(found.features))
+    assert found.by_segment.mean(axis=0) == pytest.approx(found.overall)
+    assert found.believed is not None and found.believed[0] == found.true[0] == 1
+    assert (found.believed[1:] < 1).all()
+    without = asked_by(session, policy=Policy(features=("metadata.price",)))
+    assert set(beliefs(session, without).features) == {"price", "incoming score", "incoming rank"}
+    cells = segment_figure(found.features, found.segments, found.by_segment)["layout"]["annotations"]
+    assert len(cells) == 12 * 12
+    assert len(feature_figure(found.features, found.overall)["traces"][0]["x"]) == 12
+    assert [len(trace["x"]) for trace in position_figure(found.believed, found.true)["traces"]] == [10, 10]
 
 
 def test_a_click_is_learned_and_its_effect_named(session: Session) -> None:

@@ -26,6 +26,10 @@ def test_it_opens_on_a_finished_comparison(browser: Browser, server: str, width:
     expect(window.page.locator(".js-plotly-plot")).to_be_visible()
     assert window.fits()
     window.shoot(f"playground-{scheme}-{width}")
+    window.page.get_by_role("tab", name="What the model believes").click()
+    window.settle()
+    expect(window.page.locator(".js-plotly-plot")).to_have_count(3, timeout=20_000)
+    window.shoot(f"playground-beliefs-{scheme}-{width}")
     window.close()
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lrerank.attribution import Contributions
-from lrerank.charts.figures import LIFTS, LOWERS, Figure, layout
+from lrerank.charts.figures import LIFTS, LOWERS, NEUTRAL, Figure, layout
+
+SUM = "value minus mean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def contribution_bars(contributions: Contributions, candidate: int, most: int = 
     own = contributions.centred[candidate]
     order = np.argsort(-np.abs(own), kind="stable")
     shown = [place for place in order[:most] if own[place] != 0.0]
-    names = [_readable(contributions.features[place]) for place in shown]
+    names = [readable(contributions.features[place]) for place in shown]
     amounts = [float(own[place]) for place in shown]
     total = float(own.sum())
     if len(np.flatnonzero(own)) > len(shown):
@@ -45,22 +47,30 @@ def contribution_bars(contributions: Contributions, candidate: int, most: int = 
 
 
 def contribution_figure(bars: Bars) -> Figure:
-    """Horizontal bars, the strongest on top."""
-    widest = max((abs(amount) for amount in bars.amounts), default=0.0) or 1.0
-    low, high = min(0.0, *bars.amounts, 0.0), max(0.0, *bars.amounts, 0.0)
+    """A waterfall from the candidates' mean, at 0, to this document's value: each bar begins where the last one ended."""
+    starts = [sum(bars.amounts[:place]) for place in range(len(bars.amounts))]
+    ends = [start + amount for start, amount in zip(starts, bars.amounts, strict=True)]
+    amounts = [*bars.amounts, bars.total]
     trace = {
         "type": "bar",
         "orientation": "h",
-        "x": list(bars.amounts),
-        "y": list(bars.names),
-        "marker": {"color": [LIFTS if amount >= 0 else LOWERS for amount in bars.amounts], "cornerradius": 3},
-        "text": [f"{amount:+.3f}".replace("-", "−") for amount in bars.amounts],
+        "base": [*starts, 0.0],
+        "x": amounts,
+        "y": [*bars.names, SUM],
+        "marker": {
+            "color": [*(LIFTS if amount >= 0 else LOWERS for amount in bars.amounts), NEUTRAL],
+            "cornerradius": 3,
+        },
+        "text": [f"{amount:+.3f}".replace("-", "−") for amount in amounts],
         "textposition": "outside",
         "cliponaxis": False,
-        "hovertemplate": "%{y}: %{x:+.4f}<extra></extra>",
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
     }
+    low, high = min(0.0, bars.total, *ends), max(0.0, bars.total, *ends)
+    span = high - low or 1.0
     # Room for the numbers outside of the bars.
-    across = {"range": [low - 0.28 * widest * (low < 0), high + 0.28 * widest]}
+    left = 0.2 * span if any(amount < 0 for amount in amounts) else 0.0
+    across = {"range": [low - left, high + 0.2 * span], "zeroline": True}
     down = {"autorange": "reversed", "ticksuffix": "  ", "zeroline": False}
     return {
         "traces": [trace],
@@ -68,7 +78,7 @@ def contribution_figure(bars: Bars) -> Figure:
     }
 
 
-def _readable(feature: str) -> str:
+def readable(feature: str) -> str:
     """`metadata.price` → `price`; `incoming.rank` → `incoming rank`: where the stage before had put it."""
     return (
         feature.replace(".", " ") if feature.startswith("incoming.") else feature.rsplit(".", 1)[-1].replace("_", " ")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from lrerank.ui.playground.asked import percent
+from lrerank.ui.playground.beliefs import Dropped
 from lrerank.ui.playground.changes import Move
 from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, Taste
 
@@ -67,7 +68,7 @@ overflow:hidden;text-overflow:ellipsis;max-width:13rem}
 .lr-table{width:100%;border-collapse:collapse;font-size:.86rem}
 .lr-table th{text-align:left;font-weight:600;opacity:.72;font-size:.78rem}
 .lr-table td,.lr-table th{padding:.18rem .6rem .18rem 0;border-bottom:1px solid rgba(128,128,128,.2);vertical-align:top}
-.lr-table .lr-number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.lr-table th.lr-number,.lr-table td.lr-number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .st-key-json textarea{font-family:var(--st-code-font),ui-monospace,monospace;font-size:.8rem;line-height:1.4}
 @media (max-width:1600px){
 .lr-learned .lr-chips{margin-left:1.6rem}.lr-learned .lr-chip{font-size:.72rem;padding:.05rem .4rem}.lr-learned .lr-side{width:3.6rem}
@@ -171,6 +172,22 @@ def moves_table(moves: Sequence[Move]) -> str:
     )
     heads_ = "".join(f"<th>{head}</th>" for head in ("Moved", "Place", "Item", "Because of"))
     return f'<table class="lr-table"><thead><tr>{heads_}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def dropped_table(found: Sequence[Dropped]) -> str:
+    """Features with what each contributes, and what happens without it."""
+    rows = "".join(
+        f'<tr><td>{escape(one.feature)}</td><td class="lr-number">{_signed(one.contribution)}</td>'
+        f'<td class="lr-number">{_signed(-one.loss)}</td><td class="lr-number">{one.place}</td></tr>'
+        for one in found
+    )
+    titles = ("Contribution", "Value if dropped", "Place then")
+    heads_ = "<th>Feature</th>" + "".join(f'<th class="lr-number">{title}</th>' for title in titles)
+    return f'<table class="lr-table"><thead><tr>{heads_}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _signed(amount: float) -> str:
+    return f"{amount:+.3f}".replace("-", "−")
 
 
 def _no_cause(move: Move) -> str:

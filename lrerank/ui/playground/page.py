@@ -6,30 +6,25 @@ from itertools import zip_longest
 
 import streamlit as st
 
-from lrerank.charts.contributions import contribution_bars, contribution_figure
 from lrerank.errors import LrerankError
 from lrerank.store import Store
-from lrerank.ui.chart import chart
 from lrerank.ui.demo import ready
-from lrerank.ui.frame import badge, choose, heading
+from lrerank.ui.frame import badge, heading
 from lrerank.ui.playground.cards import STYLE, heads, learned_card, lights, moves_table, other_cells, who
 from lrerank.ui.playground.changes import Change, short
 from lrerank.ui.playground.controls import (
     asked,
-    keep_stages,
     lists_control,
     person_control,
     policy_controls,
     query_control,
-    stages_of,
     world_control,
 )
 from lrerank.ui.playground.results import LEARNED
 from lrerank.ui.playground.session import Comparison, Session
-from lrerank.ui.playground.stages import read
-from lrerank.ui.policy import Policy
+from lrerank.ui.playground.tabs import beliefs_tab, json_tab, why_tab
 
-_TABS = ("Why it stands there", "Pipeline JSON")
+_TABS = ("Why it stands there", "What the model believes", "Pipeline JSON")
 
 
 def draw() -> None:
@@ -57,7 +52,7 @@ def draw() -> None:
             shown = session.rank(asked(session, user, query, policy))
         except LrerankError as error:
             st.error(str(error))
-            _json(session, policy)
+            json_tab(session, policy)
             return
         _results(session, shown, others)
 
@@ -92,16 +87,19 @@ def _results(session: Session, shown: Comparison, others: list[str]) -> None:
         st.caption(note)
     if not shown.learned:
         st.info("Nothing in this catalog matches the query. Try another one.")
-        _json(session, shown.asked.policy)
+        json_tab(session, shown.asked.policy)
         return
     _lists(session, shown, others)
-    why, pipeline = st.tabs(_TABS, key="tab", on_change="rerun")
+    why, believes, pipeline = st.tabs(_TABS, key="tab", on_change="rerun")
     if why.open:
         with why:
-            _why(shown)
+            why_tab(session, shown)
+    if believes.open:
+        with believes:
+            beliefs_tab(session, shown.asked)
     if pipeline.open:
         with pipeline:
-            _json(session, shown.asked.policy, shown)
+            json_tab(session, shown.asked.policy, shown)
 
 
 def _told(session: Session, shown: Comparison) -> None:
@@ -155,78 +153,6 @@ def _lists(session: Session, shown: Comparison, others: list[str]) -> None:
                 on_click=_click,
                 args=(session, shown, now.document.document_id),
             )
-
-
-def _why(shown: Comparison) -> None:
-    details = shown.ranking.details
-    if details is None or details.placed is None:
-        st.info(
-            "No model ranked this request, so there is nothing to explain. Click two results to end the cold start."
-        )
-        return
-    titles = {row.slot: f"{row.slot}. {short(row.document.title, 90)}" for row in shown.learned}
-    slot = st.selectbox("Document", list(titles), format_func=titles.__getitem__, key=f"why-{shown.asked.world}")
-    row = shown.learned[slot - 1]
-    bars = contribution_bars(details.placed.contributions, details.chosen[slot - 1])
-    st.markdown(
-        f"Contributions to this document's value, relative to the other candidates; they sum to **{bars.total:+.3f}**, "
-        "its value minus the candidates' mean.".replace("-", "−")
-    )
-    if row.explored:
-        st.caption("This slot was explored: the bars explain the value, not the placement.")
-    figure = contribution_figure(bars)
-    chart(
-        figure,
-        key="bars",
-        label=f"Contributions to the value of {row.document.title}",
-        height=60 + 30 * len(bars.names),
-    )
-
-
-def _json(session: Session, policy: Policy, shown: Comparison | None = None) -> None:
-    """The pipeline as text, editable; where something was ranked, also how to do the same without the page."""
-    text, world = stages_of(session.world).text(policy), session.world
-    if st.session_state.get("json-of") != (world, text):
-        st.session_state["json-of"], st.session_state["json"] = (world, text), text
-        st.session_state.pop("json-error", None)
-    stages, command = st.columns(2, gap="large")
-    with stages:
-        st.text_area(
-            "The pipeline: change it, and the page follows",
-            key="json",
-            height=min(60 + 18 * text.count("\n"), 620),
-            on_change=_apply,
-            args=(world,),
-        )
-        st.button("Apply", icon=":material/check:", on_click=_apply, args=(world,))
-    with command:
-        if "json-error" in st.session_state:
-            st.error(st.session_state["json-error"])
-        if shown is None:
-            return
-        st.markdown("The same from the command line, with the JSON beside it as `pipeline.json`")
-        st.code(shown.asked.command(session.original_home), language="bash", wrap_lines=True)
-        st.caption("The command ranks with the demo's model as it was published, without your clicks.")
-        st.download_button(
-            "Download pipeline.json",
-            text,
-            "pipeline.json",
-            "application/json",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-
-
-def _apply(world: str) -> None:
-    try:
-        policy, stages = read(st.session_state["json"])
-    except LrerankError as error:
-        st.session_state["json-error"] = str(error)
-        return
-    st.session_state.pop("json-error", None)
-    st.session_state.pop("json-of", None)
-    choose(policy)
-    keep_stages(world, stages)
 
 
 def _click(session: Session, shown: Comparison, document_id: str) -> None:

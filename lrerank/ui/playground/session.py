@@ -19,7 +19,7 @@ from lrerank.pipeline import Pipeline, Ranking
 from lrerank.stages.base import Environment
 from lrerank.stages.learned_rerank import LearnedRerank
 from lrerank.store import Store
-from lrerank.types import IntArray
+from lrerank.types import Candidates, IntArray
 from lrerank.ui.demo import MODEL_ID, catalog_of, queries, users, working_copy
 from lrerank.ui.playground.asked import Asked
 from lrerank.ui.playground.changes import Change, change
@@ -149,7 +149,7 @@ class Session:
         """
         with self._lock:
             pipeline = self._pipeline(asked)
-            inputs, moment = {"query": asked.query, "user_id": asked.user_id}, self._clock()
+            inputs, moment = {"query": asked.query, "user_id": asked.user_id}, self.now()
             search = self._search(asked, pipeline, moment)
             ranking = pipeline.run(inputs, catalog=self.catalog, store=self._store, timestamp=moment, rng=asked.seed)
             deployment = self.deployment()
@@ -178,7 +178,7 @@ class Session:
             LrerankError: the list did not show the document.
         """
         with self._lock:
-            moment = self._clock()
+            moment = self.now()
             pipeline = self._pipeline(shown.asked)
             if not pipeline.learn(shown.ranking, clicks=[document_id], store=self._store, timestamp=moment):
                 return Change("This page counted already: one click for each result page.")
@@ -208,6 +208,17 @@ class Session:
         schema = self.deployment().reranker.features.schema
         facts = [term.partition("=")[0] for term in context_terms(schema, {}, 0.0)]
         return [*(spec.path for spec in schema.specs), *schema.engagement, *facts]
+
+    def incoming(self, asked: Asked, query: str) -> Candidates:
+        """What learned_rerank would receive for a query, in that order."""
+        before = self._pipeline(asked).before_learning()
+        assert before is not None  # noqa: S101  (every pipeline of this page searches first)
+        inputs = {"query": query, "user_id": asked.user_id}
+        return before.run(inputs, catalog=self.catalog, store=self._store, timestamp=self.now(), rng=0).candidates
+
+    def now(self) -> float:
+        """The moment, in seconds since the epoch."""
+        return self._clock()
 
     def dropped(self, features: Sequence[str] | None) -> list[str]:
         """What of `features()` a policy leaves out."""
