@@ -64,8 +64,12 @@ def stopped_after(found: Look, experiment: Experiment) -> str:
     return f"stopped after {found.estimate.groups} of {experiment.replicates} replicates, when the answer was clear"
 
 
-def told(found: Look | None, experiment: Experiment, arm: str) -> str:
-    """The verdict on a run that was looked at, in sentences: what holds however often one looked."""
+def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool = False) -> str:
+    """The verdict on a run that was looked at, in sentences: what holds however often one looked.
+
+    Args:
+        goes_on: whether the run is under way.
+    """
     baseline, where = experiment.baseline, place(experiment)
     if found is None or not found.estimate.groups:
         return f"Nothing can be said yet of {arm} against {baseline}: no replicate is finished."
@@ -82,9 +86,10 @@ def told(found: Look | None, experiment: Experiment, arm: str) -> str:
     about = f"({sure}, over {over}, {noise}; impressions {start:,} to {end:,})"
     if found.answer is None:
         ending = "after all replicates" if done >= experiment.replicates else f"after {done} replicates"
-        return f"{where} {arm} and {baseline} can't be told apart {ending}: {lead} {about}."
+        so_far = "so far" if goes_on else ending
+        return f"{where} {arm} and {baseline} can't be told apart {so_far}: {lead} {about}."
     verb = "leads" if found.answer == "above" else "is behind"
     clear = f"It was clear after {found.decided_at} of {experiment.replicates} replicates."
-    if done < experiment.replicates:
+    if done < experiment.replicates and not goes_on:
         clear = f"{stopped_after(found, experiment).capitalize()}."
     return f"{where} {arm} {verb} {baseline}: {lead} {about}. {clear}"

@@ -14,6 +14,7 @@ _POLICY, _DEMO = "chosen-policy", "demo-mode"
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"]{padding:3.6rem 2.2rem 3rem}
+[data-testid="stStatusWidget"]{visibility:hidden}
 .lr-heading{margin-bottom:-.4rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center}
 .lr-heading h1{padding:0;font-size:1.7rem}
 .lr-badge{display:inline-block;font-size:.8rem;font-weight:600;padding:.15rem .65rem;border-radius:1rem;
@@ -27,9 +28,7 @@ _LARGE = "<style>html{font-size:19px}</style>"
 def heading(title: str, provenance: str = "") -> None:
     """The title with the provenance badge; to be drawn first on every page."""
     style = STYLE + (_LARGE if demo() else "")
-    st.html(
-        f'{style}<div class="lr-heading"><h1>{escape(title)}</h1>{badge(provenance) if provenance else ""}</div>'
-    )
+    st.html(f'{style}<div class="lr-heading"><h1>{escape(title)}</h1>{badge(provenance) if provenance else ""}</div>')
 
 
 def badge(text: str, *, warning: bool = False) -> str:

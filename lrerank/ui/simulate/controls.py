@@ -60,11 +60,11 @@ def controls() -> tuple[Setup, bool, float]:
         help="After a log of static lists that learners begin with. The second half is measured.",
     )
     stops = st.toggle(
-        "Stop when the answer is clear",
+        "Stop when clear",
         value=True,
         key="stops",
         bind="query-params",
-        help="Looks after every replicate; the interval allows for looking.",
+        help="Ends as soon as the answer is clear: looks after every replicate, with an interval that allows for looking.",
     )
     with st.expander("More"):
         more = _more()

@@ -44,9 +44,11 @@ class Outcome:
         return sentence_of(self.run, self.figures)
 
     def groups(self, by: str, *, difference: bool) -> GroupsChart | None:
-        """Expected reward by segment, history or position; None where there is nothing to tell."""
+        """Reward by segment, history or position; None where there is nothing to tell."""
+        # What a position is expected to bring is not told apart from the list.
+        measure = "reward" if by == "position" else "expected_reward"
         try:
-            return groups(self.figures, self.experiment, by, difference=difference)
+            return groups(self.figures, self.experiment, by, measure, difference=difference)
         except LrerankError:
             return None
 

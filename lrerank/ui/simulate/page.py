@@ -87,7 +87,9 @@ def _live(run_id: str, traffic: float) -> None:
         st.rerun()
     snapshot = job.snapshot
     if job.watched and job.look is not None:
-        st.html(f'<p class="lr-lead"><b>Provisional.</b> {escape(told(job.look, job.experiment, job.watched))}</p>')
+        st.html(
+            f'<p class="lr-lead"><b>Provisional.</b> {escape(told(job.look, job.experiment, job.watched, goes_on=True))}</p>'
+        )
     else:
         st.html('<p class="lr-lead"><b>Provisional.</b> Nothing can be said yet: no replicate is finished.</p>')
     share, said = progress(snapshot)

@@ -16,6 +16,7 @@ from lrerank.store import Store
 from lrerank.ui.chart import chart
 from lrerank.ui.frame import heading
 from lrerank.ui.simulate.outcome import Outcome
+from lrerank.ui.simulate.setup import populations
 from lrerank.ui.welcome.finished import RUN_ID, finished
 
 _VIEWS = Path(__file__).parents[1] / "views"
@@ -76,7 +77,7 @@ _SCENARIOS = (
         "A product launch",
         "a third of the catalog arrives during the run.",
         "simulate",
-        {"population": "launches"},
+        {"population": populations()["launches"].label},
         ":material/rocket_launch:",
     ),
 )

@@ -30,6 +30,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   library.then((Plotly) => {
     if (!place.isConnected) return;
     const { traces, layout } = data.figure;
+    keepHidden(place.data ?? [], traces);
     const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
       displayModeBar: data.toolbar ? "hover" : false, scrollZoom: false };
     Plotly.react(place, traces, { ...themed(place), ...layout, height: data.height, autosize: true }, config).then(() => {
@@ -52,6 +53,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
       drawn.delete(parentElement);
     }, 2000);
   };
+}
+
+// What was hidden or shown in the legend stays so, for traces that come later as well.
+function keepHidden(before, traces) {
+  const hidden = new Map();
+  for (const trace of before) {
+    if (trace.legendgroup) hidden.set(trace.legendgroup, trace.visible === "legendonly");
+  }
+  for (const trace of traces) {
+    if (hidden.has(trace.legendgroup)) trace.visible = hidden.get(trace.legendgroup) ? "legendonly" : true;
+  }
 }
 
 // What hangs on the theme is said by the style sheet, which follows the theme without a redraw.
