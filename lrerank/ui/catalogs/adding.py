@@ -16,7 +16,7 @@ from lrerank.ui.catalogs.opened import Opened, opened
 from lrerank.ui.catalogs.parts import facts, fields, first_rows, title
 from lrerank.ui.catalogs.upload import Upload
 from lrerank.ui.catalogs.uploading import Sent, uploader
-from lrerank.ui.catalogs.words import counted, plain
+from lrerank.ui.catalogs.words import counted, plain, told
 
 _CHECKED, _REFUSED = "adding-checked", "adding-refused"
 _ROW, _MOST_ROWS = 35, 14
@@ -86,8 +86,8 @@ def _mapping(sent: Sent[Mapping]) -> Mapping:
     with titles:
         mapping = replace(mapping, title=_choice("Title", mapping.titles(), guessed.title, f"adding-title-{key}"))
     with segments:
-        told = "Its values name the segments that users are found to be in, such as running_enthusiast."
-        found = _choice("Segments are named by", mapping.segments(), guessed.segment, f"adding-segment-{key}", told)
+        meaning = "Its values name the segments that users are found to be in, such as running_enthusiast."
+        found = _choice("Segments are named by", mapping.segments(), guessed.segment, f"adding-segment-{key}", meaning)
         mapping = replace(mapping, segment=found)
     others = to_table(replace(guessed, id=chosen))
     table = st.data_editor(
@@ -112,10 +112,10 @@ def _mapping(sent: Sent[Mapping]) -> Mapping:
     return with_table(mapping, table)
 
 
-def _choice(label: str, options: list[str], guessed: str | None, key: str, told: str | None = None) -> str | None:
+def _choice(label: str, options: list[str], guessed: str | None, key: str, meaning: str | None = None) -> str | None:
     names = [_NONE, *options]
     place = names.index(guessed) if guessed in options else 0
-    found = st.selectbox(label, range(len(names)), index=place, format_func=names.__getitem__, key=key, help=told)
+    found = st.selectbox(label, range(len(names)), index=place, format_func=names.__getitem__, key=key, help=meaning)
     return names[found] if found else None
 
 
@@ -134,10 +134,10 @@ def _checked(sent: Sent[Mapping], mapping: Mapping, store: Store) -> Opened | No
             with st.spinner("Checking every value"):
                 found: Opened | str = opened(checked(sent.upload, mapping), store)
         except LrerankError as error:
-            found = str(error)
+            found = told(error)
         known = st.session_state[_CHECKED] = ((sent.file_id, mapping), found)
     if isinstance(known[1], str):
-        st.error(f"**Refused.** {plain(known[1])}", icon=":material/block:")
+        st.error(f"**Refused.** {known[1]}", icon=":material/block:")
         return None
     made: Opened = known[1]
     return made
@@ -168,14 +168,14 @@ def _keep(upload: Upload, mapping: Mapping, found: Opened | None, store: Store, 
             args=(store, name.strip(), upload, card, show),
         )
         if refused := st.session_state.pop(_REFUSED, None):
-            st.error(plain(refused))
+            st.error(refused)
 
 
 def _kept(store: Store, name: str, upload: Upload, card: Card, show: Callable[[str], None]) -> None:
     try:
         keep(store.catalogs, name, upload.data, upload.suffix, card)
     except LrerankError as error:
-        st.session_state[_REFUSED] = str(error)
+        st.session_state[_REFUSED] = told(error)
     else:
         st.session_state.pop(_CHECKED, None)
         st.toast(f"{name} is kept.", icon=":material/check:")

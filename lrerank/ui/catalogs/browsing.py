@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
+from streamlit.errors import StreamlitPageNotFoundError
 
 from lrerank.data.own import card_text, delete
 from lrerank.errors import LrerankError
 from lrerank.store import Store
+from lrerank.ui.catalogs.address import note, recall
 from lrerank.ui.catalogs.listing import Entry, bytes_text, entries
 from lrerank.ui.catalogs.opened import Opened, open_named
 from lrerank.ui.catalogs.parts import card_table, facts, fields, first_rows, title
-from lrerank.ui.catalogs.words import plain
+from lrerank.ui.catalogs.words import plain, told
 
 _TOLD = "data-told"
+_VIEWS = Path(str(files("lrerank.ui"))) / "views"
 _EMPTY = (
     '<div class="lr-empty"><b>No catalog of your own yet</b>Drop a CSV, Parquet or JSON lines file: kinds are guessed, '
     "you look them over, and it gets a name that all pages and commands know.</div>"
@@ -37,20 +40,20 @@ def draw(store: Store, add: Callable[[], None]) -> None:
         if not any(entry.origin == "your catalog" for entry in known.values()):
             st.html(_EMPTY)
             st.button("Add a catalog", key="add", icon=":material/upload_file:", width="stretch", on_click=add)
-        name = st.radio(
+        key = recall("catalog", list(known))
+        st.radio(
             "Catalog",
             list(known),
             captions=[entry.summary for entry in known.values()],
-            key="catalog",
-            bind="query-params",
+            key=key,
             label_visibility="collapsed",
             width="stretch",
         )
+        name = note("catalog", list(known))
     with right:
-        if told := st.session_state.pop(_TOLD, None):
-            (st.success if told[0] else st.error)(plain(told[1]))
-        if name is not None:
-            _entry(known[name], store)
+        if news := st.session_state.pop(_TOLD, None):
+            (st.success if news[0] else st.error)(news[1])
+        _entry(known[name], store)
 
 
 def _entry(entry: Entry, store: Store) -> None:
@@ -59,14 +62,14 @@ def _entry(entry: Entry, store: Store) -> None:
     if entry.card.description:
         st.html(f"<p>{escape(entry.card.description.strip())}</p>")
     if entry.state == "damaged":
-        st.error(plain(entry.problem))
+        st.error(entry.problem)
         _delete(entry, store)
     elif entry.state == "ready":
         try:
             with st.spinner("Reading the catalog"):
                 found = _opened(entry.name, str(store.home), _stamp(entry.file))
         except LrerankError as error:
-            st.error(plain(error))
+            st.error(told(error))
             if entry.origin == "your catalog":
                 _delete(entry, store)
             return
@@ -96,8 +99,8 @@ def _catalog(entry: Entry, found: Opened, store: Store) -> None:
         st.caption(plain(found.told_queries()))
     else:
         st.warning(plain(found.told_queries()))
-    for note in found.notes:
-        st.warning(plain(note))
+    for remark in found.notes:
+        st.warning(plain(remark))
     of_fields, of_rows, of_card = st.tabs(["Fields", "First rows", "Card"])
     with of_fields:
         fields(found, f"catalog-{entry.name}")
@@ -139,8 +142,8 @@ def _go(label: str, view: str, name: str, icon: str, *, off: bool, main: bool = 
     if st.button(label, icon=icon, type="primary" if main else "secondary", disabled=off):
         st.session_state[f"{view}-catalog"] = name
         try:
-            st.switch_page(f"views/{view}.py")
-        except StreamlitAPIException:
+            st.switch_page(_VIEWS / f"{view}.py")
+        except StreamlitPageNotFoundError:
             st.info(f"The page {view.capitalize()} is not part of this installation.")
 
 
@@ -156,10 +159,9 @@ def _delete(entry: Entry, store: Store) -> None:
 def _deleted(store: Store, name: str) -> None:
     try:
         delete(store.catalogs, name)
-        st.session_state[_TOLD] = True, f"{name} is deleted."
+        st.session_state[_TOLD] = True, f"{plain(name)} is deleted."
     except LrerankError as error:
-        st.session_state[_TOLD] = False, str(error)
-    st.session_state.pop("catalog", None)
+        st.session_state[_TOLD] = False, told(error)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

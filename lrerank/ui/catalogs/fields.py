@@ -156,7 +156,13 @@ def figure(spread: Distribution) -> Figure:
         bars |= {"x": array(counts), "y": places, "text": [f"{count:,}" for count in counts], "customdata": labels}
         bars["marker"] = {"color": colours}
     drawn = layout("documents", "", bargap=0.25, hovermode="closest", showlegend=False, margin={"t": 8, "r": 48})
-    drawn["yaxis"] |= {"autorange": "reversed", "tickvals": places, "ticktext": labels, "showgrid": False}
+    drawn["yaxis"] |= {
+        "autorange": "reversed",
+        "zeroline": False,
+        "tickvals": places,
+        "ticktext": labels,
+        "showgrid": False,
+    }
     return {"traces": [bars], "layout": drawn}
 
 

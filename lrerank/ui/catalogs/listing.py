@@ -14,6 +14,7 @@ from lrerank.data.registry import list_datasets
 from lrerank.errors import LrerankError
 from lrerank.files import readable_errors
 from lrerank.store import Store
+from lrerank.ui.catalogs.words import told
 
 Origin = Literal["your catalog", "built-in world", "public data set"]
 State = Literal["ready", "not fetched", "no catalog", "damaged"]
@@ -30,7 +31,7 @@ class Entry:
         size: bytes of its files, on disk or as they would be fetched; 0 for what is generated.
         file: the documents, where they are on disk.
         is_fetched: whether a public data set is here.
-        problem: what is wrong with a damaged one.
+        problem: what is wrong with a damaged one, as a sentence for the page.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Entry:
 
 
 def entries(store: Store) -> list[Entry]:
-    """Everything there is, one's own first.
+    """Everything there is. The first is always the same, since addresses leave the first of a list out.
 
     Raises:
         StorageError: the folder with one's own may not be read.
@@ -66,7 +67,7 @@ def entries(store: Store) -> list[Entry]:
     built_in = [Entry(name, "built-in world", worlds.card(name), "ready") for name in worlds.NAMES]
     public = [_public(store, card) for card in list_datasets()]
     public.sort(key=lambda entry: ("ready", "not fetched", "no catalog").index(entry.state))
-    return [*own, *built_in, *public]
+    return [*built_in, *own, *public]
 
 
 def bytes_text(size: int) -> str:
@@ -85,7 +86,7 @@ def _own(store: Store, name: str) -> Entry:
                 return Entry(name, "your catalog", found.card, "ready", found.file.stat().st_size, found.file)
         problem = "It was deleted just now."
     except LrerankError as error:
-        problem = str(error)
+        problem = told(error)
     return Entry(name, "your catalog", Card(name=name), "damaged", problem=problem)
 
 

@@ -122,8 +122,8 @@ def with_table(mapping: Mapping, table: pd.DataFrame) -> Mapping:
     uses = []
     for use in mapping.uses:
         if row := edited.get(use.column):
-            flags = {name: bool(row[name]) for name in ("kept", "searched", "ranks")}
-            use = replace(use, kind=row["kind"] or use.kind, **flags)
+            kept, searched, ranks = bool(row["kept"]), bool(row["searched"]), bool(row["ranks"])
+            use = replace(use, kind=row["kind"] or use.kind, kept=kept, searched=searched, ranks=ranks)
         uses.append(use)
     return replace(mapping, uses=tuple(uses))
 

@@ -6,12 +6,11 @@ import streamlit as st
 
 from lrerank.store import Store
 from lrerank.ui.catalogs import adding, browsing, people
+from lrerank.ui.catalogs.address import lead, note, recall
 from lrerank.ui.catalogs.style import STYLE
 from lrerank.ui.frame import heading
 
-CATALOGS, ADD, USERS = "Catalogs", "Add a catalog", "Users"
-
-_LED = "section-led"
+CATALOGS, ADD, USERS = SECTIONS = ("Catalogs", "Add a catalog", "Users")
 
 
 def draw() -> None:
@@ -19,17 +18,9 @@ def draw() -> None:
     heading("Data")
     st.html(STYLE)
     store = Store()
-    # A default beside a value that was just set would be logged as a mistake.
-    is_led = st.session_state.pop(_LED, False)
-    section = st.segmented_control(
-        "Part of the page",
-        [CATALOGS, ADD, USERS],
-        default=None if is_led else CATALOGS,
-        required=True,
-        key="section",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    key = recall("section", SECTIONS)
+    st.segmented_control("Part of the page", SECTIONS, required=True, key=key, label_visibility="collapsed")
+    section = note("section", SECTIONS)
     if section == ADD:
         adding.draw(store, _show)
     elif section == USERS:
@@ -39,14 +30,9 @@ def draw() -> None:
 
 
 def _add() -> None:
-    _lead(ADD)
+    lead("section", ADD)
 
 
 def _show(name: str) -> None:
-    _lead(CATALOGS)
-    st.session_state["catalog"] = name
-
-
-def _lead(section: str) -> None:
-    st.session_state["section"] = section
-    st.session_state[_LED] = True
+    lead("section", CATALOGS)
+    lead("catalog", name)

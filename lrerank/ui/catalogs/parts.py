@@ -51,9 +51,7 @@ def fields(found: Opened, key: str) -> None:
             "field": st.column_config.TextColumn("Field", width=165),
             "kind": st.column_config.TextColumn("Kind", width=90),
             "uses": st.column_config.ListColumn("Used to", width=185, help="rank: features = auto may look at it."),
-            "filled": st.column_config.ProgressColumn(
-                "Filled", min_value=0.0, max_value=1.0, format="percent", width=95
-            ),
+            "filled": st.column_config.ProgressColumn("Filled", min_value=0, max_value=100, format="%d %%", width=95),
             "missing": st.column_config.NumberColumn("Missing", format="localized", width=70),
             "distinct": st.column_config.NumberColumn("Distinct", format="localized", width=70),
             "spread": st.column_config.BarChartColumn("Distribution", y_min=0, width=130),
@@ -101,7 +99,8 @@ def _table(rows: Sequence[FieldRow]) -> pd.DataFrame:
             "field": [row.path for row in rows],
             "kind": [row.kind for row in rows],
             "uses": [list(row.uses) for row in rows],
-            "filled": [row.filled for row in rows],
+            # Rounded down: what is not quite full must not look full.
+            "filled": [int(100 * row.filled) for row in rows],
             "missing": [row.missing for row in rows],
             "distinct": [row.distinct for row in rows],
             "spread": [row.distribution.counts.tolist() for row in rows],

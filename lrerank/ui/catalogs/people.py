@@ -23,7 +23,7 @@ from lrerank.ui.catalogs.users import (
     opt_outs,
     read_users,
 )
-from lrerank.ui.catalogs.words import counted, plain
+from lrerank.ui.catalogs.words import counted, plain, told
 
 _READ, _TOLD = "users-table", "users-told"
 _NONE = "none"
@@ -48,12 +48,12 @@ def draw(store: Store) -> None:
         columns = _columns(sent)
     with right:
         title(sent.upload.name, [counted(len(sent.upload.frame), "record")])
-        if told := st.session_state.pop(_TOLD, None):
-            (st.success if told[0] else st.error)(plain(told[1]))
+        if news := st.session_state.pop(_TOLD, None):
+            (st.success if news[0] else st.error)(news[1])
         try:
             table = read_users(sent.upload, columns)
         except LrerankError as error:
-            st.error(f"**Refused.** {plain(error)}", icon=":material/block:")
+            st.error(f"**Refused.** {told(error)}", icon=":material/block:")
             return
         _table(table, sent.file_id, columns, store)
 
@@ -154,6 +154,7 @@ def _segments(rows: Sequence[SegmentRow]) -> None:
     st.dataframe(
         frame,
         hide_index=True,
+        placeholder="–",
         alt="Own segments with what the log has of them",
         column_config={
             "segment": st.column_config.TextColumn("Own segment", pinned=True),
@@ -172,4 +173,4 @@ def _applied(found: OptOuts, log: InteractionLog) -> None:
     try:
         st.session_state[_TOLD] = True, f"{counted(apply(found, log), 'user')} opted out, from this moment on."
     except LrerankError as error:
-        st.session_state[_TOLD] = False, str(error)
+        st.session_state[_TOLD] = False, told(error)

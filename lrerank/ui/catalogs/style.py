@@ -1,13 +1,13 @@
 """What the page adds to the looks that all pages share."""
 
 STYLE = """<style>
-.st-key-catalog [role=radiogroup]{gap:.35rem;width:100%}
-.st-key-catalog [role=radiogroup]>div{position:relative;box-sizing:border-box;width:100%;padding:.4rem .7rem .45rem;
+.st-key-data-catalog [role=radiogroup]{gap:.35rem;width:100%}
+.st-key-data-catalog [role=radiogroup]>div{position:relative;box-sizing:border-box;width:100%;padding:.4rem .7rem .45rem;
 border-radius:.5rem;border:1px solid rgba(128,128,128,.24)}
-.st-key-catalog [role=radiogroup]>div:hover{border-color:rgba(59,130,196,.7)}
-.st-key-catalog [role=radiogroup]>div[data-selected]{border-color:#3b82c4;background:rgba(59,130,196,.12)}
-.st-key-catalog label::after{content:"";position:absolute;inset:0}
-.st-key-catalog label[data-testid=stRadioOption] p{font-weight:600;overflow-wrap:anywhere}
+.st-key-data-catalog [role=radiogroup]>div:hover{border-color:rgba(59,130,196,.7)}
+.st-key-data-catalog [role=radiogroup]>div[data-selected]{border-color:#3b82c4;background:rgba(59,130,196,.12)}
+.st-key-data-catalog label::after{content:"";position:absolute;inset:0}
+.st-key-data-catalog label[data-testid=stRadioOption] p{font-weight:600;overflow-wrap:anywhere}
 .lr-data-title{display:flex;flex-wrap:wrap;gap:.35rem .6rem;align-items:center}
 .lr-data-title h2{padding:0;margin:0 .3rem 0 0;font-size:1.35rem}
 .lr-facts-row{display:flex;flex-wrap:wrap;gap:.5rem 2.2rem;margin:.2rem 0}

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lrerank.errors import LrerankError
 from lrerank.ui.catalogs.upload import LARGEST, Upload, read_upload
-from lrerank.ui.catalogs.words import plain
+from lrerank.ui.catalogs.words import told
 
 Found = TypeVar("Found")
 
@@ -24,7 +24,7 @@ class Sent(Generic[Found]):
             self.upload = read_upload(name, data)
             self.found = look(self.upload)
         except LrerankError as error:
-            self.refusal = str(error)
+            self.refusal = told(error)
 
 
 def uploader(label: str, key: str, look: Callable[[Upload], Found]) -> Sent[Found] | None:
@@ -49,6 +49,6 @@ def uploader(label: str, key: str, look: Callable[[Upload], Found]) -> Sent[Foun
             sent = Sent(given.file_id, given.name, given.getvalue(), look)
         st.session_state[place] = sent
     if sent.refusal:
-        st.error(f"**Refused.** {plain(sent.refusal)}", icon=":material/block:")
+        st.error(f"**Refused.** {sent.refusal}", icon=":material/block:")
         return None
     return sent
