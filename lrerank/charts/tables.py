@@ -178,7 +178,8 @@ def table_html(found: Table, badge: str = "") -> str:
 
 TABLE_STYLE = """
 .lr-table{overflow-x:auto}
-.lr-table table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.88rem;width:100%}
+.lr-table table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.88rem;width:auto;
+min-width:min(100%,44rem)}
 .lr-table caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem;font-size:1rem}
 .lr-table caption .lr-badge{float:right}
 .lr-table th,.lr-table td{padding:.32rem .7rem;border:0;border-bottom:1px solid rgba(128,128,128,.25);text-align:right;
@@ -237,4 +238,5 @@ def _cell(text: str, kind: str, *, first: bool) -> str:
 
 
 def _title(column: str) -> str:
-    return column[:1].upper() + column[1:]
+    """With a capital, but for names of parameters."""
+    return column if "_" in column or "." in column else column[:1].upper() + column[1:]
