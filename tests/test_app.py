@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from children import Child, needs_fork
+from small_catalogs import catalog as small_catalog
 from streamlit.testing.v1 import AppTest
 
 from lrerank.charts.beliefs import feature_figure, position_figure, segment_figure
 from lrerank.charts.contributions import contribution_bars, contribution_figure
+from lrerank.data.catalog import Catalog
 from lrerank.errors import InputError, LrerankError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
-from lrerank.ui.demo import MODEL_ID, queries, ready, users
+from lrerank.ui.demo import MODEL_ID, provenance, queries, ready, users
 from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored, percent, share_of_pages
 from lrerank.ui.playground.beliefs import beliefs, dropped
 from lrerank.ui.playground.cards import learned_card
@@ -160,9 +162,43 @@ def test_two_servers_at_once_make_one_demo(demo: Store, tmp_path: Path, monkeypa
     assert demo, "made, so that both find the text index in memory"
     few = tuple(queries(demo)[:3])
     monkeypatch.setattr("lrerank.ui.demo._REQUESTS", 100)
-    monkeypatch.setattr("lrerank.ui.demo._queries", lambda _: few)
+    monkeypatch.setattr("lrerank.ui.demo_queries._plain", lambda _, asked: asked[asked["query"].isin(few)])
     both = [Child(lambda: ready("marketplace", tmp_path).models.current(MODEL_ID).reference) for _ in range(2)]
     assert [one.result() for one in both] == [f"{MODEL_ID}@1"] * 2
+
+
+@pytest.fixture
+def shop() -> Catalog:
+    """A catalog of one's own, without queries and without a field that names segments."""
+    things, colours = ("running shoe", "trail shoe", "rain jacket", "wool sock"), ("red", "blue", "green")
+    every = [(thing, colour, number) for thing in things for colour in colours for number in range(5)]
+    titles = [f"{colour} {thing} no {number}" for thing, colour, number in every]
+    columns = {
+        "title": ("text", titles),
+        "colour": ("categorical", [colour for _, colour, _ in every]),
+        "price": ("numeric", [float(20 * number + 5) for _, _, number in every]),
+    }
+    return small_catalog(columns, ["title"])  # type: ignore[arg-type]
+
+
+def test_a_catalog_of_ones_own_gets_made_up_users_and_queries(
+    shop: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrerank.ui.demo._REQUESTS", 150)
+    session = Session(shop, ready(shop, tmp_path))
+    assert {"running shoe", "rain jacket", "red"} <= set(session.queries)
+    shown = session.rank(Asked(shop.name, session.people[KNOWN].user_id, "running shoe"))
+    assert len(shown.learned) == 10 and "price" in shown.learned[0].document.facts
+    assert shown.learned[0].document.group in ("red", "blue", "green")
+    session.click(shown, shown.learned[4].document.document_id)
+    assert beliefs(session, shown.asked).requests > 0
+    assert provenance("marketplace") == "built-in world, made-up users"
+
+
+def test_a_catalog_without_anything_to_search_for_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    alone = small_catalog({"title": ("text", [f"word{row}" for row in range(40)])}, ["title"])
+    with pytest.raises(LrerankError, match="nothing that people could search for"):
+        ready(alone, tmp_path)
 
 
 def test_queries_are_the_worlds_own_and_find_something(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""The demo store of a built-in world: made-up users and a model trained on them, made once and kept on disk.
+"""The demo store of a catalog: made-up users and a model trained on them, made once and kept on disk.
 
 It lies beside the user's own models and log and never mixes with them. Every browser session works on a copy of its
 own, so that a click in one window moves nothing in another, and a restart begins where the first start did.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,14 +15,18 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pandas as pd
+
 from lrerank.data import worlds
 from lrerank.data.catalog import Catalog
 from lrerank.data.load import load_catalog
+from lrerank.data.own import own_names
 from lrerank.files import locked, readable_errors, write_atomically
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
 from lrerank.synthetic import interactions, populate
 from lrerank.training import TrainingOptions, TrainingRun, log_interactions
+from lrerank.ui.demo_queries import asked_of
 
 MODEL_ID = "demo"
 BEFORE_LEARNING = (
@@ -40,7 +43,6 @@ _USERS_FILE, _QUERIES_FILE = "users.json", "queries.json"
 _USERS, _REQUESTS, _SEED = 40, 1000, 7
 # Raise it when learning changes, so that models of an older kind are made anew.
 _RECIPE = 4
-_WORD = re.compile(r"[\w'&-]+")
 
 Tell = Callable[[str, float], None]
 
@@ -57,9 +59,22 @@ class DemoStore(Store):
         return self._indexes
 
 
-def catalog_of(world: str) -> Catalog:
-    """The catalog that a demo is about."""
-    return load_catalog(world)
+def catalog_of(name: str) -> Catalog:
+    """A catalog by name: of a built-in world, one of the user's own, or a public data set that was fetched.
+
+    Raises:
+        DataError: there is none of this name, or it can't be read.
+    """
+    store = Store()
+    return load_catalog(name, data_folders=[store.data], catalogs=store.catalogs)
+
+
+def provenance(name: str) -> str:
+    """Whose documents and users a page about this catalog shows."""
+    if name in worlds.NAMES:
+        return "built-in world, made-up users"
+    own = name in own_names(Store().catalogs)
+    return "your catalog, made-up users" if own else "public data set, made-up users"
 
 
 def queries(store: Store) -> list[str]:
@@ -67,28 +82,30 @@ def queries(store: Store) -> list[str]:
     return _kept(store, _QUERIES_FILE)
 
 
-def ready(world: str, home: Path | None = None, tell: Tell | None = None) -> Store:
-    """The world's demo store, made if need be. Whoever comes second, also from another process, waits for the first.
+def ready(catalog: Catalog | str, home: Path | None = None, tell: Tell | None = None) -> Store:
+    """A catalog's demo store, made if need be. Whoever comes second, also from another process, waits for the first.
 
     Args:
-        world: marketplace or news.
+        catalog: or its name.
         home: where demo stores lie; `demo` in the default store's home.
         tell: is told what is being done and how much of it is, 0 to 1.
 
     Raises:
+        DataError: users of this catalog can't be made up.
         StorageError: the folder can't be written.
     """
     tell = tell or _silent
     tell("Reading the catalog", 0.0)
-    catalog = load_catalog(world)
-    folder = (home or Store().home / "demo") / f"{world}-{_recipe(catalog)}"
+    if isinstance(catalog, str):
+        catalog = catalog_of(catalog)
+    folder = (home or Store().home / "demo") / f"{catalog.name}-{_recipe(catalog)}"
     store = Store(folder, organisation="demo")
     with readable_errors(folder, "the demo"):
         folder.mkdir(parents=True, exist_ok=True)
         if MODEL_ID not in store.models.ids():
             with locked(folder / ".lock"):
                 if MODEL_ID not in store.models.ids():
-                    _make(world, catalog, store, tell)
+                    _make(catalog, store, tell)
     return store
 
 
@@ -107,17 +124,13 @@ def working_copy(store: Store) -> tuple[DemoStore, tempfile.TemporaryDirectory[s
     return DemoStore(home, store.indexes), folder
 
 
-def _make(world: str, catalog: Catalog, store: Store, tell: Tell) -> None:
+def _make(catalog: Catalog, store: Store, tell: Tell) -> None:
     """Made-up users search and click; the log gets it; a model learns it and is published last, as the sign of success."""
-    texts = _queries(world)
-    asked = worlds.queries(world)
-    asked = asked[asked["query"].isin(texts)].drop_duplicates("query")
-    judged = worlds.judgments(world)
-    judged = judged[judged["query_id"].isin(asked["query_id"])]
     tell("Indexing the catalog's words", 0.05)
     pipeline = Pipeline.from_json([*BEFORE_LEARNING])
-    pipeline.run({"query": texts[0]}, catalog=catalog, store=store, rng=0)
-    tell("Made-up users search and click", 0.35)
+    pipeline.run({"query": catalog.text(catalog.text_paths[0], 0) or "any"}, catalog=catalog, store=store, rng=0)
+    tell("Made-up users search and click", 0.3)
+    asked, judged = _asked(catalog, store, pipeline)
     population = populate(catalog, asked, judged, users=_USERS, seed=_SEED)
     happened = list(interactions(population, requests=_REQUESTS, seed=_SEED, store=store))
     tell("A model learns from their clicks", 0.45)
@@ -127,7 +140,7 @@ def _make(world: str, catalog: Catalog, store: Store, tell: Tell) -> None:
             tell("A model learns from their clicks", 0.45 + 0.5 * progress.done / progress.total)
     log_interactions(store, catalog, happened)
     write_atomically(store.home / _USERS_FILE, json.dumps(population.users).encode())
-    write_atomically(store.home / _QUERIES_FILE, json.dumps(texts).encode())
+    write_atomically(store.home / _QUERIES_FILE, json.dumps(asked["query"].tolist()).encode())
     run.publish()
     tell("Done", 1.0)
 
@@ -161,14 +174,7 @@ def _recipe(catalog: Catalog) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:8]
 
 
-def _queries(world: str) -> tuple[str, ...]:
-    catalog = load_catalog(world)
-    words: set[str] = set()
-    for row in range(len(catalog)):
-        words.update(_WORD.findall(catalog.content(row).lower()))
-    found = []
-    for _, same in worlds.queries(world).groupby("query_group", sort=False):
-        plain = [text for text in same["query"] if words.issuperset(_WORD.findall(text.lower()))]
-        if plain:
-            found.append(min(plain, key=len))
-    return tuple(dict.fromkeys(found))
+def _asked(catalog: Catalog, store: Store, pipeline: Pipeline) -> tuple[pd.DataFrame, pd.DataFrame]:
+    # Fetched data lie in the default store.
+    search = DemoStore(Store().home, store.indexes)
+    return asked_of(catalog, search, pipeline)

@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from lrerank.data.worlds import NAMES
+from lrerank.store import Store
+from lrerank.ui.catalogs.listing import entries
 from lrerank.ui.frame import choose, chosen
 from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored
 from lrerank.ui.playground.cards import TITLES
@@ -22,54 +23,63 @@ _FIRST_USER = {"marketplace": "Electronics", "news": "Politics"}
 _FIRST_QUERY = {"marketplace": "noise cancelling headphones", "news": "coalition talks"}
 # A draw that explores one slot, so that the first look shows what that is.
 _FIRST_SEED = 20
-_NEW, _CHANGED = "new", "changed in the playground"
+_VISITOR, _CHANGED = "visitor", "changed in the playground"
+HANDED = "playground-catalog"
+"""Where another page says which catalog to open."""
 
 
-def world_control() -> str:
-    """Which catalog."""
-    found = st.segmented_control(
+def catalog_control() -> str:
+    """Which catalog; another page may have named one."""
+    names = [entry.name for entry in entries(Store()) if entry.state == "ready"]
+    handed = st.session_state.pop(HANDED, None)
+    if handed in names:
+        st.session_state["world"] = handed
+    found = st.selectbox(
         "Catalog",
-        NAMES,
-        default=NAMES[0],
-        required=True,
+        names,
         format_func=lambda name: _WORLDS.get(name, name),
         key="world",
         bind="query-params",
-        width="stretch",
+        persist_state="session",
     )
-    return found or NAMES[0]
+    return found or names[0]
 
 
 def person_control(session: Session) -> str:
-    """Who asks; in the address as `user`, `new` for the new visitor."""
+    """Who asks; in the address as `user`, `visitor` for the new visitor."""
     world, labels = session.world, {person.user_id: person.label for person in session.people}
-    key, given = f"user-{world}", st.query_params.get("user")
-    if key not in st.session_state:
-        named = session.visitor if given == _NEW else given
-        first = next(
-            (one.user_id for one in session.people if one.segment.startswith(_FIRST_USER.get(world, "?"))), None
-        )
-        st.session_state[key] = named if named in labels else first or session.people[-1].user_id
-    user = st.selectbox("Person", list(labels), format_func=labels.__getitem__, key=key)
-    st.query_params["user"] = _NEW if user == session.visitor else user
+    key, given = f"user-{world}", _given("user")
+    named = session.visitor if given == _VISITOR else given
+    if named in labels:
+        st.session_state[key] = named
+    if st.session_state.get(key) not in labels:
+        start = _FIRST_USER.get(world, "")
+        first = (person.user_id for person in session.people[1:] if person.segment.startswith(start))
+        st.session_state[key] = next(first, session.visitor)
+    user = st.selectbox("Person", list(labels), format_func=labels.__getitem__, key=key, persist_state="session")
+    _write("user", _VISITOR if user == session.visitor else user)
     return user
 
 
 def query_control(session: Session) -> str:
     """What is asked; in the address as `query`."""
     world, known, key = session.world, session.queries, f"query-{session.world}"
-    if key not in st.session_state:
+    given = _given("query")
+    if given:
+        st.session_state[key] = given
+    elif key not in st.session_state:
         first = _FIRST_QUERY.get(world)
-        st.session_state[key] = st.query_params.get("query") or (first if first in known else known[0])
+        st.session_state[key] = first if first in known else known[0]
     query = st.selectbox(
         "Query",
         known,
         accept_new_options=True,
         placeholder="Choose or type a query",
-        help="Choose one of the catalog's own queries, or type another.",
+        help="Choose one of those that made-up users search for, or type another.",
         key=key,
+        persist_state="session",
     )
-    st.query_params["query"] = query or ""
+    _write("query", query or "")
     return (query or "").strip()
 
 
@@ -83,6 +93,7 @@ def lists_control() -> list[str]:
         format_func=lambda name: TITLES[name],
         key="lists",
         help="Which lists stand beside the learned one.",
+        persist_state="session",
     )
     return [name for name in OTHERS if name in found]
 
@@ -174,6 +185,16 @@ def stages_of(world: str) -> Stages:
 def keep_stages(world: str, stages: Stages) -> None:
     """Makes it what the pipeline says beside the policy."""
     st.session_state[f"stages-{world}"] = stages
+
+
+def _given(name: str) -> str | None:
+    """What the address says, unless this page wrote it: then the widget is newer."""
+    value = st.query_params.get(name)
+    return None if value == st.session_state.get(f"address-{name}") else value
+
+
+def _write(name: str, value: str) -> None:
+    st.query_params[name] = st.session_state[f"address-{name}"] = value
 
 
 def _show(key: str, value: Any) -> None:

@@ -8,17 +8,17 @@ import streamlit as st
 
 from lrerank.errors import LrerankError
 from lrerank.store import Store
-from lrerank.ui.demo import ready
+from lrerank.ui.demo import catalog_of, provenance, ready
 from lrerank.ui.frame import badge, heading
 from lrerank.ui.playground.cards import STYLE, heads, learned_card, lights, moves_table, other_cells, who
 from lrerank.ui.playground.changes import Change, short
 from lrerank.ui.playground.controls import (
     asked,
+    catalog_control,
     lists_control,
     person_control,
     policy_controls,
     query_control,
-    world_control,
 )
 from lrerank.ui.playground.results import LEARNED
 from lrerank.ui.playground.session import Comparison, Session
@@ -29,11 +29,13 @@ _TABS = ("Why it stands there", "What the model believes", "Pipeline JSON")
 
 def draw() -> None:
     """Draws the page."""
-    heading("Playground", "built-in world, made-up users")
+    top = st.container()
     st.html(STYLE)
     catalog, person, text, lists = st.columns([1.2, 1.9, 1.9, 1.7], vertical_alignment="top")
     with catalog:
-        world = world_control()
+        world = catalog_control()
+    with top:
+        heading("Playground", provenance(world))
     session = _session(world)
     with person:
         user = person_control(session)
@@ -68,8 +70,8 @@ def _session(world: str) -> Session:
             def tell(what: str, share: float) -> None:
                 bar.progress(share, f"Preparing the demo, the first time only: {what[0].lower()}{what[1:]}")
 
-            original = ready(world, Store().home / "demo", tell)
-            st.session_state[key] = Session(world, original)
+            catalog = catalog_of(world)
+            st.session_state[key] = Session(catalog, ready(catalog, Store().home / "demo", tell))
         place.empty()
     session: Session = st.session_state[key]
     return session

@@ -170,7 +170,8 @@ def described(catalog: Catalog, document_id: str) -> Document:
 
 def group_path(catalog: Catalog) -> str | None:
     """The field whose class a document's tile shows."""
-    return _GROUPS.get(catalog.name, catalog.segment_path)
+    usual = (known.path for known in catalog.fields if known.feature and known.kind == "categorical")
+    return _GROUPS.get(catalog.name, catalog.segment_path or next(usual, None))
 
 
 def _facts(catalog: Catalog) -> Sequence[str]:

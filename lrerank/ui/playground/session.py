@@ -1,4 +1,4 @@
-"""One browser session's playground on one world: it ranks, takes clicks, learns, says what changed, and takes it back."""
+"""One browser session's playground on one catalog: it ranks, takes clicks, learns, says what changed, and takes it back."""
 
 from __future__ import annotations
 
@@ -116,20 +116,22 @@ class Session:
     """A working copy of a demo store with one live model, which all settings of the page share.
 
     Args:
-        original: the demo store; it is read only.
+        catalog: or its name.
+        original: its demo store; it is read only.
         clock: gives the moment, in seconds since the epoch.
 
     Attributes:
+        world: the catalog's name.
         people: the new visitor, then made-up users, of each inferred segment one first.
         queries: what the made-up users search for.
         clicks: what was clicked so far, and not taken back.
         state: changes whenever the model or what is known of users does.
     """
 
-    def __init__(self, world: str, original: Store, clock: Callable[[], float] = time.time) -> None:
-        self.world = world
+    def __init__(self, catalog: Catalog | str, original: Store, clock: Callable[[], float] = time.time) -> None:
         self.original_home: Path = original.home
-        self.catalog: Catalog = catalog_of(world)
+        self.catalog = catalog_of(catalog) if isinstance(catalog, str) else catalog
+        self.world = self.catalog.name
         self._original, self._clock = original, clock
         # Two reruns of one session may overlap when somebody clicks faster than the page is drawn.
         self._lock = RLock()

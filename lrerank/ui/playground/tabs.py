@@ -6,6 +6,7 @@ import streamlit as st
 
 from lrerank.charts.beliefs import feature_figure, position_figure, segment_figure
 from lrerank.charts.contributions import contribution_bars, contribution_figure
+from lrerank.data.worlds import NAMES
 from lrerank.errors import LrerankError
 from lrerank.ui.chart import chart
 from lrerank.ui.frame import choose
@@ -114,9 +115,10 @@ def json_tab(session: Session, policy: Policy, shown: Comparison | None = None) 
             st.error(st.session_state["json-error"])
         if shown is None:
             return
-        st.markdown("The same from the command line, with the JSON beside it as `pipeline.json`")
-        st.code(shown.asked.command(session.original_home), language="bash", wrap_lines=True)
-        st.caption("The command ranks with the demo's model as it was published, without your clicks.")
+        if world in NAMES:
+            st.markdown("The same from the command line, with the JSON beside it as `pipeline.json`")
+            st.code(shown.asked.command(session.original_home), language="bash", wrap_lines=True)
+            st.caption("The command ranks with the demo's model as it was published, without your clicks.")
         st.download_button(
             "Download pipeline.json",
             text,
