@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import pytest
@@ -14,6 +19,8 @@ from lrerank.experiments.run import run
 from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
 from lrerank.ui.jobs import Job, Jobs
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -96,3 +103,49 @@ def test_two_jobs_run_beside_each_other(jobs: Jobs, store: Store) -> None:
     assert one.wait(120) and other.wait(120)
     assert {one.run.status, other.run.status} == {"done"}
     assert jobs.get(one.run.run_id) is one and jobs.get("none") is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="who is whose child is read from /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_the_server_ends_its_workers_end(how: signal.Signals, tmp_path: Path) -> None:
+    begins = (
+        "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from test_jobs import small; "
+        "from lrerank.store import Store; from lrerank.ui.jobs import Jobs; "
+        "Jobs(workers=2).simulate(Store(Path(sys.argv[1])), small(impressions=100_000, measure_from=0, bins=4)); "
+        "time.sleep(60)"
+    )
+    arguments = [sys.executable, "-c", begins, str(tmp_path), str(Path(__file__).parent)]
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as server:
+        try:
+            mine = _until(lambda: found if len(found := _children(server.pid)) == 2 else [])
+            server.send_signal(how)
+            server.wait(20)
+            assert _until(lambda: not any(_is_running(each) for each in mine))
+        finally:
+            server.kill()
+    (run_id,) = Runs(Store(tmp_path).runs).ids()
+    assert Runs(Store(tmp_path).runs).open(run_id).status == "interrupted"
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            if f"\nPPid:\t{pid}\n" in path.read_text():
+                found.append(int(path.parent.name))
+    return found
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def _until(is_so: Callable[[], T]) -> T:
+    end = time.monotonic() + 30
+    while not (found := is_so()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert found
+    return found
