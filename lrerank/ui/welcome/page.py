@@ -59,23 +59,29 @@ _TRY = (
 )
 _SCENARIOS = (
     _Link(
-        "A bargain hunter and a tech enthusiast",
-        "type the same query and see other lists.",
+        "Two people, one query",
+        "Switch the person above the lists: an electronics enthusiast and a cook see other headphones.",
         "playground",
         {"query": "noise cancelling headphones"},
         ":material/group:",
     ),
     _Link(
         "Tastes change today",
-        "after 2,000 searches: who notices, and how fast?",
+        "All tastes are new ones after 2,000 searches: who notices, and how fast?",
         "simulate",
         {"shift": "2000"},
         ":material/shuffle:",
     ),
-    _Link("A news morning", "where what is new matters.", "playground", {"world": "news"}, ":material/newspaper:"),
+    _Link(
+        "A news morning",
+        "Articles instead of products: topics, sources and how fresh they are.",
+        "playground",
+        {"world": "News"},
+        ":material/newspaper:",
+    ),
     _Link(
         "A product launch",
-        "a third of the catalog arrives during the run.",
+        "A third of the catalog arrives during the run, and nobody has clicked it yet.",
         "simulate",
         {"population": populations()["launches"].label},
         ":material/rocket_launch:",
