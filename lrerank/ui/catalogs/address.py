@@ -22,8 +22,8 @@ def recall(name: str, options: Sequence[str]) -> str:
     Returns:
         The widget's key.
     """
-    key, given = _key(name), st.query_params.get(name, options[0])
-    if st.session_state.get(_written(name)) != given and given in options:
+    key, given = _key(name), st.query_params.get(name)
+    if st.session_state.get(_written(name), "") != given:
         st.session_state[key] = given
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
@@ -42,13 +42,14 @@ def note(name: str, options: Sequence[str]) -> str:
         st.query_params[name] = value
     elif name in st.query_params:
         del st.query_params[name]
-    st.session_state[_written(name)] = value
+    st.session_state[_written(name)] = st.query_params.get(name)
     return value
 
 
 def lead(name: str, value: str) -> None:
-    """Chooses a value, before the widget is drawn again."""
+    """Chooses a value, before the widget is drawn again, whatever the address says."""
     st.session_state[_key(name)] = value
+    st.session_state[_written(name)] = st.query_params.get(name)
 
 
 def _key(name: str) -> str:

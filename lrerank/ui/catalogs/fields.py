@@ -266,7 +266,8 @@ def _short(label: str) -> str:
 
 def _number(value: float) -> str:
     # Four digits stay together: they may be a year.
-    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    written = f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return written.replace("-", "−")
 
 
 def _date(value: float) -> str:

@@ -25,10 +25,10 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _FOREIGN = (
     (_PICKLE, "a Python pickle, which can run code and is never opened"),
     (re.compile(rb"PK\x03\x04|\xd0\xcf\x11\xe0"), "an Excel workbook or a zip archive"),
-    (re.compile(rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd"), "a compressed file"),
+    (re.compile(rb"\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ|\x28\xb5\x2f\xfd"), "a compressed file"),
     (re.compile(rb"%PDF"), "a PDF"),
-    (re.compile(rb"SQLite format 3"), "an SQLite database"),
-    (re.compile(rb"ARROW1|FEA1|Obj\x01|\x89HDF|ORC"), "a data file of another kind"),
+    (re.compile(rb"SQLite format 3\0"), "an SQLite database"),
+    (re.compile(rb"ARROW1\0|Obj\x01|\x89HDF"), "a data file of another kind"),
     (re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE), "a web page"),
 )
 
