@@ -132,6 +132,14 @@ def test_columns_are_guessed_as_the_command_line_reads_them() -> None:
     assert "sku" not in catalog.columns
 
 
+def test_a_title_is_text_also_where_documents_share_it() -> None:
+    data = "id,name,topic\n" + "".join(f"{row},Shoe {row % 4},cat {row % 3}\n" for row in range(30))
+    mapping = guess(read_upload("a.csv", data.encode()))
+    uses = {use.column: use for use in mapping.uses}
+    assert mapping.title == "name" and (uses["name"].kind, uses["name"].ranks) == ("text", False)
+    assert uses["topic"].searched and uses["topic"].ranks
+
+
 def test_what_the_user_corrects_is_what_the_card_says() -> None:
     read = read_upload("Shop.csv", SHOP.encode())
     mapping = guess(read)

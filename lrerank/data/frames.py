@@ -19,7 +19,8 @@ from lrerank.data.values import clean_text, id_word, is_any_of, plain
 from lrerank.errors import DataError
 
 _ID_NAMES = ("id", "document_id", "doc_id", "_id", "item_id", "product_id", "article_id", "sku", "uuid")
-_TITLE_NAMES = ("title", "headline", "name", "product_name", "label")
+TITLE_NAMES = ("title", "headline", "name", "product_name", "label")
+"""How columns with titles are called."""
 _SEGMENT_NAMES = ("category", "categories", "topic", "topics", "genre", "genres", "section", "department", "type")
 
 
@@ -212,7 +213,7 @@ def _text_paths(card: Card, fields: Sequence[Field], path_of: dict[str, str], pl
         return tuple(dict.fromkeys(path_of[column] for column in card.text))
     texts = [known.path for known in fields if known.kind == "text"]
     titles = [
-        known.path for known in fields if known.name.lower() in _TITLE_NAMES and known.kind in ("text", "categorical")
+        known.path for known in fields if known.name.lower() in TITLE_NAMES and known.kind in ("text", "categorical")
     ]
     words = [known.path for known in fields if known.kind in ("categorical", "list") and known.feature]
     return tuple(dict.fromkeys((*titles, *texts) or words))

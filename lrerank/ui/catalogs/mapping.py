@@ -9,7 +9,7 @@ import pandas as pd
 
 from lrerank.data.cards import Card, FieldCard
 from lrerank.data.catalog import Catalog, CategoricalColumn, ListColumn
-from lrerank.data.frames import LoadedCatalog, guess_id, identifies, load_frame
+from lrerank.data.frames import TITLE_NAMES, LoadedCatalog, guess_id, identifies, load_frame
 from lrerank.data.values import clean_text, plain
 from lrerank.types import FieldKind
 from lrerank.ui.catalogs.upload import Upload
@@ -85,9 +85,10 @@ class Mapping:
 
 
 def guess(upload: Upload) -> Mapping:
-    """What the columns seem to be: as `load_catalog` would read them, and with topics searched too.
+    """What the columns seem to be: as `load_catalog` would read them, but for two things.
 
-    Words that many documents share are searched beside titles and texts, because simulated users ask for them.
+    Words that many documents share are searched beside titles and texts, because simulated users ask for them. A title
+    is text also where several documents share it: liking one says nothing of others.
 
     Raises:
         DataError: a value can't be read.
@@ -100,14 +101,18 @@ def guess(upload: Upload) -> Mapping:
     column_of = {clean_text(column) or column: column for column in frame.columns}
     id_column = guess_id(frame)
     texts = [column_of[path] for path in catalog.text_paths if column_of[path] != id_column]
+    title = texts[0] if texts else None
     uses = []
     for known in catalog.fields:
         column = column_of[known.path]
+        if column == title and known.name.lower() in TITLE_NAMES:
+            uses.append(Use(column, "text", searched=True, ranks=False, examples=_examples(frame[column])))
+            continue
         shared = known.feature and _is_shared(catalog, known.path)
         ranks = known.feature and column != id_column
         uses.append(Use(column, known.kind, True, column in texts or shared, ranks, _examples(frame[column])))
     segment = column_of[catalog.segment_path] if catalog.segment_path else None
-    return Mapping(id_column, texts[0] if texts else None, segment, tuple(uses))
+    return Mapping(id_column, title, segment, tuple(uses))
 
 
 def possible_ids(upload: Upload) -> list[str]:
