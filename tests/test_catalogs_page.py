@@ -23,7 +23,7 @@ from lrerank.ui.catalogs.mapping import checked, guess, possible_ids, to_table, 
 from lrerank.ui.catalogs.opened import open_named, opened
 from lrerank.ui.catalogs.upload import plain_name, read_upload
 from lrerank.ui.catalogs.users import Columns, apply, by_segment, guess_columns, opt_outs, read_users
-from lrerank.ui.catalogs.words import counted, plain, told
+from lrerank.ui.words import counted, plain, told
 
 COLOURS = ("red", "blue", "green")
 SHOP = "sku,title,text,category,price,in_stock,added,tags,code\n" + "".join(

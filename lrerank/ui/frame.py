@@ -9,6 +9,7 @@ import streamlit as st
 from lrerank.errors import InputError
 from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
+from lrerank.ui.words import told
 
 _POLICY, _DEMO = "chosen-policy", "demo-mode"
 
@@ -54,7 +55,7 @@ def chosen() -> Policy:
             try:
                 st.session_state[_POLICY] = Policy.from_query(st.query_params["policy"])
             except InputError as error:
-                st.warning(str(error))
+                st.warning(told(error))
     found: Policy = st.session_state[_POLICY]
     if found != Policy():
         st.query_params["policy"] = found.to_query()

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from lrerank.errors import LrerankError
+from lrerank.ui.words import told
 
 _LOG = logging.getLogger(__name__)
 _PAGES = (
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         page.run()
     except LrerankError as error:
-        st.error(str(error))
+        st.error(told(error))
     except Exception:  # noqa: BLE001  (no traceback reaches a page)
         _LOG.exception("the page failed")
         st.error("This page failed unexpectedly. Reload it; the terminal of the server says more.")

@@ -16,7 +16,7 @@ from lrerank.ui.catalogs.opened import Opened, opened
 from lrerank.ui.catalogs.parts import facts, fields, first_rows, title
 from lrerank.ui.catalogs.upload import Upload
 from lrerank.ui.catalogs.uploading import Sent, uploader
-from lrerank.ui.catalogs.words import counted, plain, told
+from lrerank.ui.words import counted, plain, told
 
 _CHECKED, _REFUSED = "adding-checked", "adding-refused"
 _ROW, _MOST_ROWS = 35, 14

@@ -18,7 +18,7 @@ from lrerank.ui.catalogs.address import note, recall
 from lrerank.ui.catalogs.listing import Entry, bytes_text, entries
 from lrerank.ui.catalogs.opened import Opened, open_named
 from lrerank.ui.catalogs.parts import card_table, facts, fields, first_rows, title
-from lrerank.ui.catalogs.words import plain, told
+from lrerank.ui.words import plain, told
 
 _TOLD = "data-told"
 _VIEWS = Path(str(files("lrerank.ui"))) / "views"

@@ -14,7 +14,7 @@ from lrerank.data.registry import list_datasets
 from lrerank.errors import LrerankError
 from lrerank.files import readable_errors
 from lrerank.store import Store
-from lrerank.ui.catalogs.words import told
+from lrerank.ui.words import told
 
 Origin = Literal["your catalog", "built-in world", "public data set"]
 State = Literal["ready", "not fetched", "no catalog", "damaged"]
@@ -76,6 +76,20 @@ def bytes_text(size: int) -> str:
         if size >= scale:
             return f"{size / scale:.3g} {unit}"
     return f"{size} bytes"
+
+
+def ready(store: Store) -> dict[str, str]:
+    """Name → label of the catalogs that can be searched and simulated on now.
+
+    Raises:
+        StorageError: the folder with one's own may not be read.
+    """
+    of = {"built-in world": "", "your catalog": " (yours)", "public data set": " (public data)"}
+    return {
+        each.name: f"{each.name.capitalize() if each.origin == 'built-in world' else each.name}{of[each.origin]}"
+        for each in entries(store)
+        if each.state == "ready"
+    }
 
 
 def _own(store: Store, name: str) -> Entry:

@@ -10,9 +10,9 @@ import streamlit as st
 
 from lrerank.ui.catalogs.fields import FieldRow, figure
 from lrerank.ui.catalogs.opened import Opened
-from lrerank.ui.catalogs.words import counted, plain
 from lrerank.ui.chart import chart
 from lrerank.ui.frame import badge
+from lrerank.ui.words import counted, plain
 
 _ROW, _MOST_ROWS = 35, 12
 

@@ -23,7 +23,7 @@ from lrerank.ui.catalogs.users import (
     opt_outs,
     read_users,
 )
-from lrerank.ui.catalogs.words import counted, plain, told
+from lrerank.ui.words import counted, plain, told
 
 _READ, _TOLD = "users-table", "users-told"
 _NONE = "none"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lrerank.errors import LrerankError
 from lrerank.ui.catalogs.upload import LARGEST, Upload, read_upload
-from lrerank.ui.catalogs.words import told
+from lrerank.ui.words import told
 
 Found = TypeVar("Found")
 

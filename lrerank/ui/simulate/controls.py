@@ -7,14 +7,15 @@ from typing import Any
 
 import streamlit as st
 
-from lrerank.data.own import default_folder, own_names
-from lrerank.data.worlds import NAMES
 from lrerank.errors import LrerankError
 from lrerank.experiments.spec import Experiment
+from lrerank.store import Store
+from lrerank.ui.catalogs.listing import ready
 from lrerank.ui.frame import choose, chosen
 from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, USUAL_ARMS, Setup, populations
+from lrerank.ui.words import plain, told
 
 _BUDGETS = (2000, 4000, 8000, 16_000, 40_000)
 _CLICK_MODELS = {
@@ -81,20 +82,19 @@ def checked(setup: Setup) -> Experiment | None:
     try:
         return setup.experiment()
     except LrerankError as error:
-        st.error(str(error))
+        st.error(told(error))
         return None
 
 
 def _catalog() -> str:
-    own = own_names(default_folder())
-    names = [*NAMES, *own]
+    labels = ready(Store())
     asked = st.session_state.pop(_ASKED_CATALOG, None)
-    if asked in names:
+    if asked in labels:
         st.session_state["catalog"] = asked
     found = st.selectbox(
         "Catalog",
-        names,
-        format_func=lambda name: name.capitalize() if name in NAMES else f"{name} (yours)",
+        list(labels),
+        format_func=labels.__getitem__,
         key="catalog",
         bind="query-params",
         help="Your own come in on the page Data.",
@@ -119,7 +119,7 @@ def _policy() -> Policy:
 
 def _explained(policy: Policy) -> str:
     features = "all features" if policy.features is None else f"{len(policy.features)} features"
-    return f"Your setting comes from {policy.origin}: {features}, {policy.cold_start_after} interactions until the model ranks."
+    return f"Your setting comes from {plain(policy.origin)}: {features}, {policy.cold_start_after} interactions until the model ranks."
 
 
 def _more() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.early_stop import told
 from lrerank.experiments.results import Run, Runs
 from lrerank.store import Store
+from lrerank.ui import words
 from lrerank.ui.frame import heading, jobs
 from lrerank.ui.jobs import Job
 from lrerank.ui.simulate.controls import checked, controls
@@ -57,7 +58,7 @@ def draw() -> None:
             if outcome.run.run_id == RUN_ID:
                 st.caption("A comparison that comes with lrerank. Press Simulate for one of your own.")
             if job is not None and job.problem:
-                st.error(job.problem)
+                st.error(words.plain(job.problem))
             draw_outcome(outcome, traffic)
 
 
@@ -71,7 +72,7 @@ def _shown() -> tuple[Job | None, Outcome | None]:
         run = finished() if run_id == RUN_ID else Runs(Store().runs).open(run_id)
         return job, _outcome(str(run.folder), run.count(), run.status)
     except LrerankError as error:
-        st.error(str(error))
+        st.error(words.told(error))
         return None, None
 
 
@@ -126,7 +127,7 @@ def _begin(setup: Setup, stops: bool) -> None:
         experiment = setup.experiment()
         job = jobs().simulate(Store(), experiment, watched(experiment), stops_when_clear=stops)
     except LrerankError as error:
-        st.session_state[_TOLD] = str(error)
+        st.session_state[_TOLD] = words.told(error)
         return
     st.session_state.setdefault(_SETUPS, {})[job.run.run_id] = (setup, stops)
     st.query_params[_RUN] = job.run.run_id

@@ -24,6 +24,7 @@ from lrerank.ui.chart import chart
 from lrerank.ui.frame import choose
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import LEARNED, carried
+from lrerank.ui.words import told
 
 _HEIGHT = 400
 # The first need no more than additive figures of everybody, so that they can be drawn while a run goes on.
@@ -170,7 +171,7 @@ def _beside(outcome: Outcome, other: str) -> None:
     try:
         found = outcome.beside(Runs(Store().runs).open(other))
     except LrerankError as error:
-        st.warning(str(error))
+        st.warning(told(error))
         return
     _chart("Beside", forest_figure(found), found.title, found.note, height=90 + 34 * len(found.rows))
 
