@@ -1,27 +1,31 @@
 """Three clicks of a new visitor in one category: how far does the category rise on the next search?
 
 A case is a query and a class of which 3 to half of the query's candidates are, at least one of them on the page. A new
-visitor searches, clicks a document of that class, and does so twice more; each click is on a page of its own. Then the
-same search again. Ranks are among all candidates, without exploration, in the model's own order; two comparisons:
+visitor searches, clicks a document of that class, and does so twice more; each click is on a page of its own. Ranks are
+among all candidates, without exploration, in the model's own order. The next search is
 
-- by the clicks alone: against what the model, before them, would have shown to a stranger;
-- as the visitor sees it: against the fallback's order, which was their first page.
+- the same again, against what the model would have shown to a stranger before the clicks: all documents of the class,
+  and those only that were not clicked themselves;
+- the same again, against the fallback's order, which was the visitor's first page;
+- for something else that has documents of the class, against the model's order for a stranger: taste alone.
 
-Prints the median over cases of the median over the class's documents.
+Prints medians over cases of the median over documents.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrerank.data.catalog import CategoricalColumn
 from lrerank.store import Store
-from lrerank.types import FloatArray, IntArray
+from lrerank.types import IntArray
 from lrerank.ui.demo import ready
 from lrerank.ui.playground.asked import Asked
 from lrerank.ui.playground.session import Session
@@ -32,17 +36,14 @@ CLASSES = {
     "news": ("content.topic", "metadata.source", "content.format"),
 }
 _CLICKS = 3
-# The model learns from the clicks of one case; the next begins with a model that has not.
 _GREEDY = Policy(exploration_rate=0.0)
 
 
 def cases(session: Session, path: str, most: int, seed: int = 0) -> list[tuple[str, int]]:
     """(query, code of the class) drawn from all there are."""
-    column = session.catalog.column(path)
-    assert isinstance(column, CategoricalColumn)
-    found = []
+    every, found = _codes(session, path), []
     for query in session.queries:
-        codes = column.codes[session.incoming(_asked(session, query), query).rows]
+        codes = every[session.incoming(_asked(session, query), query).rows]
         values, counts = np.unique(codes[codes >= 0], return_counts=True)
         found += [
             (query, int(code))
@@ -52,55 +53,81 @@ def cases(session: Session, path: str, most: int, seed: int = 0) -> list[tuple[s
     return [found[place] for place in np.random.default_rng(seed).permutation(len(found))[:most]]
 
 
-def rises(session: Session, path: str, chosen: list[tuple[str, int]]) -> Iterator[tuple[float, float, float]]:
-    """For each case the median rise by the clicks alone, as the visitor sees it, and the share of causes named."""
-    column = session.catalog.column(path)
-    assert isinstance(column, CategoricalColumn)
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """Median rises of one case, in places; NaN where there is no such document.
+
+    Attributes:
+        all, unclicked: of the class, by the clicks alone.
+        seen: of the class, against the visitor's first page.
+        elsewhere: of the class, in another search.
+        causes: share of the risers of the first page for which a cause was named.
+    """
+
+    all: float
+    unclicked: float
+    seen: float
+    elsewhere: float
+    causes: float
+
+
+def rises(session: Session, path: str, chosen: Sequence[tuple[str, int]]) -> Iterator[Rise]:
+    """One after the other; each begins with the published model."""
+    codes = _codes(session, path)
     for query, code in chosen:
         session.start_over()
         asked = _asked(session, query)
         rows = session.incoming(asked, query).rows
-        members = column.codes[rows] == code
-        before = _places(_values(session, query, None))
+        others = [text for text, same in chosen if same == code and text != query]
+        before = _places(session, query, None)
+        before_elsewhere = _places(session, others[0], None) if others else None
         clicked: list[str] = []
         causes: list[bool] = []
         for _ in range(_CLICKS):
             shown = session.rank(asked)
-            own = [
-                one.document.document_id
-                for one in shown.learned
-                if column.codes[session.catalog.row_of[one.document.document_id]] == code
-            ]
+            ids = [row.document.document_id for row in shown.learned]
+            own = [item for item in ids if codes[session.catalog.row_of[item]] == code]
             fresh = [item for item in own if item not in clicked] or own
             if not fresh:
                 break
             clicked.append(fresh[0])
             changed = session.click(shown, fresh[0])
             causes += [bool(move.cause) for move in changed.moves if move.after < move.before]
-        if len(clicked) == _CLICKS:
-            after = _places(_values(session, query, session.visitor))
-            seen = np.arange(len(rows)) - after
-            yield (
-                float(np.median((before - after)[members])),
-                float(np.median(seen[members])),
-                float(np.mean(causes or [1])),
-            )
+        if len(clicked) < _CLICKS:
+            continue
+        members = codes[rows] == code
+        unclicked = members & ~np.isin(rows, [session.catalog.row_of[item] for item in clicked])
+        after = _places(session, query, session.visitor)
+        elsewhere = float("nan")
+        if before_elsewhere is not None:
+            there = codes[session.incoming(asked, others[0]).rows] == code
+            elsewhere = float(np.median((before_elsewhere - _places(session, others[0], session.visitor))[there]))
+        yield Rise(
+            float(np.median((before - after)[members])),
+            float(np.median((before - after)[unclicked])) if unclicked.any() else float("nan"),
+            float(np.median((np.arange(len(rows)) - after)[members])),
+            elsewhere,
+            float(np.mean(causes or [True])),
+        )
+
+
+def _codes(session: Session, path: str) -> NDArray[np.int32]:
+    column = session.catalog.column(path)
+    assert isinstance(column, CategoricalColumn)
+    return column.codes
 
 
 def _asked(session: Session, query: str) -> Asked:
     return Asked(session.world, session.visitor, query, _GREEDY)
 
 
-def _values(session: Session, query: str, user_id: str | None) -> FloatArray:
+def _places(session: Session, query: str, user_id: str | None) -> IntArray:
+    """[candidates] 0-based places in the model's order for a user; None for a stranger."""
     reranker, found = session.deployment().reranker, session.incoming(_asked(session, query), query)
     known = None if user_id is None else session.pseudonym(user_id)
     block = reranker.assemble(found.rows, found.scores, known, {}, session.now(), query=query)
-    return reranker.judge(block).values
-
-
-def _places(values: FloatArray) -> IntArray:
-    places = np.empty(len(values), np.int64)
-    places[np.argsort(-values, kind="stable")] = np.arange(len(values))
+    places = np.empty(len(found), np.int64)
+    places[np.argsort(-reranker.judge(block).values, kind="stable")] = np.arange(len(found))
     return places
 
 
@@ -110,19 +137,27 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--home", type=Path, help="where demo stores lie; the default store's by default")
     options = parser.parse_args(arguments)
     print(
-        "| world | class | cases | by the clicks alone | quartiles | as seen | share of cases with 2 or more | risers with a cause |"
+        "| world | class | cases | all | quartiles | unclicked | against the first page | another search | risers with a cause |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for world, paths in CLASSES.items():
         session = Session(world, ready(world, options.home or Store().home / "demo"))
         for path in paths:
-            found = np.array(list(rises(session, path, cases(session, path, options.cases))))
-            alone, low, high = np.percentile(found[:, 0], (50, 25, 75))
+            found = list(rises(session, path, cases(session, path, options.cases)))
+            low, high = np.percentile([one.all for one in found], (25, 75))
+            medians = [
+                _median([getattr(one, name) for one in found]) for name in ("all", "unclicked", "seen", "elsewhere")
+            ]
+            causes = np.mean([one.causes for one in found])
             print(
-                f"| {world} | {path.rsplit('.', 1)[-1]} | {len(found)} | {alone:.1f} | {low:.1f} to {high:.1f} | "
-                f"{np.median(found[:, 1]):.1f} | {(found[:, 0] >= 2).mean():.0%} | {found[:, 2].mean():.0%} |",
+                f"| {world} | {path.rsplit('.', 1)[-1]} | {len(found)} | {medians[0]:+.1f} | {low:+.1f} to {high:+.1f} | "
+                f"{medians[1]:+.1f} | {medians[2]:+.1f} | {medians[3]:+.1f} | {causes:.0%} |",
                 flush=True,
             )
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.nanmedian(values))
 
 
 if __name__ == "__main__":

@@ -73,16 +73,25 @@ overflow:hidden;text-overflow:ellipsis;max-width:13rem}
 @media (max-width:1600px){
 .lr-learned .lr-chips{margin-left:1.6rem}.lr-learned .lr-chip{font-size:.72rem;padding:.05rem .4rem}.lr-learned .lr-side{width:3.6rem}
 .lr-moves{gap:0 .5rem}
-.lr-cell .lr-facts,.lr-cells[style*="--lists:3"] .lr-tile{display:none}
+.lr-cells[style*="--lists:3"] .lr-tile{display:none}
+.lr-cell .lr-facts{white-space:normal;display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical;font-size:.74rem}
 .lr-cell{padding:.45rem .5rem}.lr-cell .lr-title{font-size:.82rem}}
 </style>"""
 
 
-def heads(names: Sequence[str], explored: int = 0) -> str:
-    """The headings of some lists, side by side."""
+def heads(names: Sequence[str], explored: int = 0, fallback: str = "") -> str:
+    """The headings of some lists, side by side.
+
+    Args:
+        explored: how many slots of the learned list.
+        fallback: who ranked instead of the model; "" where the model did.
+    """
     found = []
     for name in names:
-        told = TOLD[name] + (f", {explored} explored" if name == LEARNED and explored else "")
+        told = TOLD[name]
+        if name == LEARNED:
+            told = f"not yet personal: {fallback} ranked" if fallback else told
+            told += f", {explored} explored" if explored else ""
         title = TITLES[name] if name == RETRIEVAL else f"<code>{TITLES[name]}</code>"
         found.append(f'<div class="lr-head">{title}<span>{told}</span></div>')
     return f'<div class="lr-heads" style="--lists:{len(names)}">{"".join(found)}</div>'

@@ -29,20 +29,23 @@ HANDED = "playground-catalog"
 
 
 def catalog_control() -> str:
-    """Which catalog; another page may have named one."""
-    names = [entry.name for entry in entries(Store()) if entry.state == "ready"]
-    handed = st.session_state.pop(HANDED, None)
-    if handed in names:
-        st.session_state["world"] = handed
+    """Which catalog; another page may have named one. In the address as `world`."""
+    titles = {entry.name: _WORLDS.get(entry.name, entry.title) for entry in entries(Store()) if entry.state == "ready"}
+    names = list(titles)
+    for named in (_given("world"), st.session_state.pop(HANDED, None)):
+        if named in names:
+            st.session_state["world"] = named
+    if st.session_state.get("world") not in names:
+        st.session_state["world"] = names[0]
     found = st.selectbox(
         "Catalog",
         names,
-        format_func=lambda name: _WORLDS.get(name, name),
+        format_func=lambda name: titles.get(name, name),
         key="world",
-        bind="query-params",
         persist_state="session",
     )
-    return found or names[0]
+    _write("world", found)
+    return found
 
 
 def person_control(session: Session) -> str:

@@ -137,7 +137,7 @@ def _lists(session: Session, shown: Comparison, others: list[str]) -> None:
     *static, learned = st.columns(widths)
     if others:
         static[0].html(heads(others))
-    learned.html(heads([LEARNED], explored))
+    learned.html(heads([LEARNED], explored, shown.badge.partition(" ")[0]))
     largest = max((row.score or 0.0 for row in shown.learned), default=0.0)
     rows = st.container(gap="xsmall")
     slots = zip_longest(shown.learned, *(shown.lists[name][: len(shown.learned)] for name in others))
