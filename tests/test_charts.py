@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,8 +50,10 @@ FIGURES = figures()
 MEASURE = "expected_reward"
 
 
-def drawn(figure: dict[str, object]) -> str:
+def drawn(figure: dict[str, Any]) -> str:
     """The figure as the browser gets it: plain JSON, without a number that JSON does not know."""
+    known = [trace["uid"] for trace in figure["traces"] if "uid" in trace]
+    assert len(set(known)) == len(known) and all(name.isalnum() for name in known)
     return json.dumps(figure, allow_nan=False)
 
 
@@ -66,7 +69,7 @@ def test_differences_are_the_bands(kind: str) -> None:
     for curve in found.curves:
         band = bands.difference_band(FIGURES, curve.arm, "static", MEASURE, kind=kind)  # type: ignore[arg-type]
         for mine, theirs in ((curve.value, band.value), (curve.low, band.low), (curve.high, band.high)):
-            np.testing.assert_allclose(mine, 1000 * theirs, rtol=1e-9)
+            np.testing.assert_allclose(np.asarray(mine), 1000.0 * np.asarray(theirs), rtol=1e-9)
         assert curve.at.tolist() == band.end.tolist() == EXPERIMENT.edges()[1:]
         assert not len(curve.ahead)
     whole = compare(FIGURES, "learned", "static", MEASURE)

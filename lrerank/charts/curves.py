@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lrerank.charts.figures import Figure, array, colours, layout
-from lrerank.charts.lines import PER, band, marks, tastes_change, texts
+from lrerank.charts.lines import PER, band, marks, tastes_change, texts, uid
 from lrerank.charts.so_far import mean_curve, ratio, so_far
 from lrerank.experiments.bands import Band, Kind, difference_band
 from lrerank.experiments.compare import Paired
@@ -166,11 +166,11 @@ def _figure(found: Curves, *, signed: bool) -> Figure:
             shared["visible"] = "legendonly"
         if curve.low is not None and curve.high is not None:
             around = band(curve.at, curve.low, curve.high, own)
-            bands.append({**shared, **around, "uid": f"{name} band"})
+            bands.append({**shared, **around, "uid": uid(name, "band")})
         solid = len(curve.at) > 0
         if solid:
             line = {"color": own, "width": 2.5, "dash": "dot" if curve.arm == REFERENCE else "solid"}
-            drawn = {"x": array(curve.at), "y": array(curve.value), "line": line, "name": name, "uid": name}
+            drawn = {"x": array(curve.at), "y": array(curve.value), "line": line, "name": name, "uid": uid(name)}
             lines.append(
                 {
                     **shared,
@@ -181,7 +181,7 @@ def _figure(found: Curves, *, signed: bool) -> Figure:
             )
         if len(curve.ahead_at):
             line = {"color": own, "width": 1.5 if solid else 2.5, "dash": "dash"}
-            drawn = {"x": array(curve.ahead_at), "y": array(curve.ahead), "line": line, "uid": f"{name} ahead"}
+            drawn = {"x": array(curve.ahead_at), "y": array(curve.ahead), "line": line, "uid": uid(name, "ahead")}
             text = [f"{measured(value, None, None, sign=signed)[0]} so far" for value in curve.ahead.tolist()]
             hover = {"text": text, "hovertemplate": "%{text}"}
             lines.append({**shared, **drawn, **hover, "name": name, "showlegend": not solid})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -67,3 +68,8 @@ def tastes_change(experiment: Experiment) -> dict[int, str]:
 def plain(text: str) -> str:
     """Words of users as they are: charts read some markup in words, links among it."""
     return escape(text, quote=False)
+
+
+def uid(*names: str) -> str:
+    """What a trace is known by when a chart is drawn again: charts make a selector of it, so it has letters only."""
+    return f"t{crc32(repr(names).encode()):08x}"

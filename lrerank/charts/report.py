@@ -58,7 +58,7 @@ const places = Object.keys(figures).map((key) => document.getElementById(key));
 for (const place of places) {
   const {traces, layout, height} = figures[place.id];
   Plotly.newPlot(place, traces, {...base, ...layout, height, width: place.clientWidth},
-    {displaylogo: false, displayModeBar: false, responsive: false});
+    {displaylogo: false, displayModeBar: false, plotlyServerURL: "", responsive: false});
 }
 const fit = () => places.forEach((place) => Plotly.relayout(place, {width: place.clientWidth}));
 addEventListener("resize", fit);

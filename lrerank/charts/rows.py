@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from lrerank.charts.figures import LIFTS, LOWERS, NEUTRAL, Figure, colours, layout
-from lrerank.charts.lines import PER, plain
+from lrerank.charts.lines import PER, plain, uid
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.ablation import Ablation
 from lrerank.experiments.compare import Comparison
@@ -196,7 +196,7 @@ def forest_figure(found: Forest) -> Figure:
                 "error_x": _whiskers(own, shade),
                 "text": [row.said for row in own],
                 "hovertemplate": "%{y}: %{text}<extra></extra>",
-                "uid": shade.removeprefix("#"),
+                "uid": uid(shade),
             }
         )
     # The words are in a column of their own, outside of the plot.
@@ -260,7 +260,7 @@ def groups_figure(found: GroupsChart) -> Figure:
                 ],
                 "hovertemplate": "%{text}<extra></extra>",
                 "visible": "legendonly" if arm == REFERENCE else True,
-                "uid": arm,
+                "uid": uid(arm),
             }
         )
     return {

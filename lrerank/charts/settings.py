@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrerank.charts.figures import LIFTS, LOWERS, NEUTRAL, Figure, colours, faint, layout
-from lrerank.charts.lines import plain
+from lrerank.charts.lines import plain, uid
 from lrerank.experiments.cold_start import ColdStart
 from lrerank.experiments.sweep_table import SettingRow
 from lrerank.experiments.sweep_verdict import named_values, short_path
@@ -254,7 +254,7 @@ def dose_figure(found: Dose) -> Figure:
                 "text": [_told(point) for point in points],
                 "customdata": [point.simulated_as for point in points],
                 "hovertemplate": "%{text}",
-                "uid": name,
+                "uid": uid(name),
             }
         )
     everything = [point for points in found.series.values() for point in points]
@@ -373,7 +373,7 @@ def cold_start_figure(found: ColdStartChart) -> Figure:
                     for group, (number, between) in zip(found.groups, said, strict=True)
                 ],
                 "hovertemplate": "%{text}",
-                "uid": name,
+                "uid": uid(name),
             }
         )
     marked = [
