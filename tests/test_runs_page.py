@@ -78,7 +78,7 @@ def test_a_run_that_did_not_end_says_how_to_go_on(runs: Runs) -> None:
     run = broken_off(runs)
     assert (
         state(run)
-        == f"This run was cancelled; 1 finished tasks are kept. Go on with it: lrerank simulate --resume {run.run_id}"
+        == f"This run was cancelled; 1 finished task is kept. Go on with it: lrerank simulate --resume {run.run_id}"
     )
     begun = runs.create(EXPERIMENT, "sweep")
     assert state(begun).endswith(f"lrerank sweep --resume {begun.run_id}")

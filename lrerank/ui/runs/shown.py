@@ -94,12 +94,13 @@ def shown(run: Run) -> Shown:
 def state(run: Run) -> str:
     """How a run that is not done stands, and how to go on with it; "" for one that is."""
     status, manifest = run.status, run.manifest
-    done = f"{run.count()} finished tasks are kept"
+    count = run.count()
+    done = f"{count} finished {'task is' if count == 1 else 'tasks are'} kept"
     resume = f"lrerank {manifest['kind']} --resume {run.run_id}"
     problem = str(manifest["problem"] or "")
     match status:
         case "running":
-            return f"This run is under way: {run.count()} tasks are finished, and everything below is provisional."
+            return f"This run is under way, finished tasks: {count}. Everything below is provisional."
         case "interrupted":
             return f"This run was interrupted; {done}. Go on with it: {resume}"
         case "cancelled":
