@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from streamlit.testing.v1 import AppTest
 
 from lrerank.charts.beliefs import feature_figure, position_figure, segment_figure
 from lrerank.charts.contributions import contribution_bars, contribution_figure
+from lrerank.data.cards import Card
 from lrerank.data.catalog import Catalog
+from lrerank.data.own import delete, keep
 from lrerank.errors import InputError, LrerankError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
@@ -179,6 +183,13 @@ def shop() -> Catalog:
         "price": ("numeric", [float(20 * number + 5) for _, _, number in every]),
     }
     return small_catalog(columns, ["title"])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shop_file(shop: Catalog) -> bytes:
+    """The same as CSV."""
+    rows = [",".join(shop.text(path, row) for path in ("title", "colour", "price")) for row in range(len(shop))]
+    return "\n".join(["id,title,colour,price", *(f"d{row},{line}" for row, line in enumerate(rows))]).encode()
 
 
 def test_a_catalog_of_ones_own_gets_made_up_users_and_queries(
@@ -366,6 +377,27 @@ def test_undo_restores_everything(demo: Store) -> None:
     assert session.undo() is None
 
 
+@pytest.mark.parametrize("path", ["metadata.subcategory", "metadata.brand"])
+def test_three_clicks_in_a_class_raise_it(session: Session, path: str) -> None:
+    """By the clicks alone; benchmarks/README.md has more cases, the other world, and what does not rise as far."""
+    benchmark = three_clicks()
+    found = list(benchmark.rises(session, path, benchmark.cases(session, path, 7)))
+    assert len(found) >= 5
+    assert np.median([one.all for one in found]) >= 2
+    assert all(one.causes == 1 for one in found)
+
+
+def three_clicks() -> ModuleType:
+    """benchmarks/three_clicks.py, which is no part of a package."""
+    place = Path(__file__).parents[1] / "benchmarks" / "three_clicks.py"
+    spec = importlib.util.spec_from_file_location("three_clicks_benchmark", place)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_windows_do_not_disturb_each_other_nor_the_demo(session: Session, demo: Store) -> None:
     other = Session("marketplace", demo)
     told, rows = asked_by(session), demo.log.state()
@@ -434,3 +466,33 @@ def test_the_app_opens_on_a_finished_comparison_and_follows_its_controls(demo: S
     assert not app.exception
     assert any("Fallback · rerank ranked: the user is unknown" in block.proto.body for block in app.get("html"))
     assert any("No model ranked" in one.value for one in app.info)
+
+
+def test_another_page_hands_a_catalog_over(shop_file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrerank.ui.demo._REQUESTS", 120)
+    catalogs = Store().catalogs
+    keep(catalogs, "corner-shop", shop_file, ".csv", Card(name="corner-shop"))
+    try:
+        app = AppTest.from_file(str(PAGE), default_timeout=60)
+        app.session_state["playground-catalog"] = "corner-shop"
+        app.run()
+        assert not app.exception and not app.error
+        text = " ".join(block.proto.body for block in app.get("html"))
+        assert "your catalog, made-up users" in text and "no 4" in text
+        assert app.query_params["world"] == "corner-shop"
+    finally:
+        delete(catalogs, "corner-shop")
+
+
+def test_what_an_address_can_not_say_is_passed_over_or_told(demo: Store) -> None:
+    assert demo, "made before, so that the app need not"
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    app.query_params["world"], app.query_params["user"] = "atlantis", "nobody"
+    app.query_params["policy"] = '{"exploration_rate": 7}'
+    app.query_params["query"] = "wool rug"
+    app.run()
+    assert not app.exception and not app.error
+    assert (
+        app.selectbox(key="world").value == "marketplace" and app.selectbox(key="query-marketplace").value == "wool rug"
+    )
+    assert len(app.warning) == 1 and app.warning[0].value.startswith("policy")

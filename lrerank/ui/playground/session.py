@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
+from typing import TypeVar
 
 import numpy as np
 
@@ -39,7 +40,9 @@ from lrerank.ui.playground.results import (
 )
 
 _TRAITS = 2
-_REMEMBERED_SEARCHES = 64
+_REMEMBERED = 256
+_Key = TypeVar("_Key")
+_Found = TypeVar("_Found")
 _RERANK = ({"stage_type": "sort", "stage_id": "rerank", "parameters": {"model": "lexical"}},)
 
 
@@ -136,6 +139,7 @@ class Session:
         # Two reruns of one session may overlap when somebody clicks faster than the page is drawn.
         self._lock = RLock()
         self._searches: dict[tuple[str, str, str], _Search] = {}
+        self._incoming: dict[tuple[str, str, str], Candidates] = {}
         self.clicks: list[Click] = []
         self.state = 0
         self._begin()
@@ -213,10 +217,15 @@ class Session:
 
     def incoming(self, asked: Asked, query: str) -> Candidates:
         """What learned_rerank would receive for a query, in that order."""
-        before = self._pipeline(asked).before_learning()
-        assert before is not None  # noqa: S101  (every pipeline of this page searches first)
-        inputs = {"query": query, "user_id": asked.user_id}
-        return before.run(inputs, catalog=self.catalog, store=self._store, timestamp=self.now(), rng=0).candidates
+        key = (json.dumps([*asked.stages.before]), query, asked.user_id)
+        found = self._incoming.get(key)
+        if found is None:
+            before = self._pipeline(asked).before_learning()
+            assert before is not None  # noqa: S101  (every pipeline of this page searches first)
+            inputs, moment = {"query": query, "user_id": asked.user_id}, self.now()
+            ranking = before.run(inputs, catalog=self.catalog, store=self._store, timestamp=moment, rng=0)
+            found = _remember(self._incoming, key, ranking.candidates)
+        return found
 
     def now(self) -> float:
         """The moment, in seconds since the epoch."""
@@ -268,9 +277,7 @@ class Session:
         key = (json.dumps([*asked.stages.before]), asked.query, asked.user_id)
         found = self._searches.get(key)
         if found is None:
-            if len(self._searches) >= _REMEMBERED_SEARCHES:
-                del self._searches[next(iter(self._searches))]
-            found = self._searches[key] = self._lists(asked, pipeline, moment)
+            found = _remember(self._searches, key, self._lists(asked, pipeline, moment))
         return found
 
     def _lists(self, asked: Asked, pipeline: Pipeline, moment: float) -> _Search:
@@ -316,3 +323,11 @@ class Session:
             if found.setdefault(segment, person) is not person:
                 others.append(person)
         return [Person(self.visitor, "New visitor", ""), *found.values(), *others]
+
+
+def _remember(known: dict[_Key, _Found], key: _Key, found: _Found) -> _Found:
+    """Keeps what was found, and forgets the oldest where there is much."""
+    if len(known) >= _REMEMBERED:
+        del known[next(iter(known))]
+    known[key] = found
+    return found
