@@ -25,6 +25,7 @@ from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS, study_o
 from lrerank.experiments.results import Runs
 from lrerank.experiments.run import Snapshot
 from lrerank.experiments.spec import Experiment
+from lrerank.experiments.sweep import conditions_of
 from lrerank.experiments.sweep_plan import plan
 from lrerank.experiments.sweep_table import rows_of
 from lrerank.experiments.sweep_verdict import SettingsTable, Winner
@@ -76,7 +77,7 @@ def test_toml_of_the_page_is_the_same_experiment(question: str, store: Store, tm
     spec = tmp_path / "tune.toml"
     spec.write_text(experiment.to_toml())
     assert Experiment.read(spec) == experiment
-    assert experiment.measure_from in experiment.edges() and experiment.measure_from == 1000
+    assert experiment.measure_from in experiment.edges() and experiment.measure_from == 750
     assert (experiment.sweep is None) == (question != SETTINGS)
 
 
@@ -180,6 +181,7 @@ def test_a_setting_travels_with_its_origin_and_its_stage(swept: Outcome) -> None
 def made(asked: TuneSetup, store: Store, gains: list[float], fresh: list[float] | None, spread: float = 0.004) -> Panel:
     """A panel from figures in which the settings gain so much per search over a static order of 0.5."""
     [condition] = plan(asked.experiment(store))
+    start, end = condition.experiment.window
 
     def figures(arms: dict[str, float], replicates: int) -> pd.DataFrame:
         rows: list[tuple[object, ...]] = []
@@ -189,7 +191,7 @@ def made(asked: TuneSetup, store: Store, gains: list[float], fresh: list[float] 
             for replicate, luck in enumerate((noise - noise.mean()).tolist()):
                 value = 0.5 + gain + luck
                 for measure, each in (("expected_reward", value), ("price", 0.02), ("explored_pages", 0.3)):
-                    rows.append((0, replicate, arm, 1000, 2000, measure, "all", "", 1000 * each, 1000.0))
+                    rows.append((0, replicate, arm, start, end, measure, "all", "", 1000 * each, 1000.0))
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
     names = [variant.name for variant in condition.variants]
@@ -231,7 +233,7 @@ def test_charts_and_table_hold_the_settings_in_the_pages_words(store: Store) -> 
     assert sorted(cells) == sorted(row.variant.name for row in panel.rows)
     assert all(panel.row(name) is not None for name in cells) and panel.row("else") is None
     rows = table(panel, experiment)
-    assert rows[0]["Setting"] == "Exploration rate 0, all features" and rows[0]["Verdict"] == "Best"
+    assert (rows[0]["Exploration rate"], rows[0]["Features"], rows[0]["Verdict"]) == ("0", "All features", "Best")
     assert rows[0]["Pages affected"] == pytest.approx(30) and rows[0]["Against the best"] == ""
     one = made(TuneSetup(rates=(0.0, 0.05, 0.3)), store, [0.1, 0.0995, 0.01], None)
     found = dose_chart(one, experiment)
@@ -266,15 +268,17 @@ def test_what_all_settings_have_behind_them_is_told_before_a_replicate_is_finish
 ) -> None:
     seen: list[Forest] = []
     job = replace(tiny, searches=4000).begin(Jobs(workers=1), store)
+    conditions = conditions_of(job.run)
     while job.active and not seen:
-        found = early(job.run, job.snapshot) if job.snapshot is not None else None
-        seen += [] if found is None else [found]
+        if job.snapshot is not None:
+            found = early(job.experiment, study_of(job.run), conditions, job.snapshot)
+            seen += [] if found is None else [found]
     job.cancel()
     assert job.wait(30)
     [told] = seen
     assert [row.label for row in told.rows] == ["exploration rate 0", "exploration rate 0.2"]
     assert told.title.startswith("Searches 1 to ") and "of 4,000, minus static" in told.title
-    assert so_far(job.run) == ()
+    assert so_far(conditions) == ()
 
 
 def test_progress_never_goes_back() -> None:
@@ -323,9 +327,9 @@ def test_the_page_goes_from_nothing_to_a_setting_that_travels(
     assert next(each for each in page.button if each.label == "Compare settings").disabled
     page.multiselect(key="rates").set_value(["0", "0.1"])
     page.select_slider(key=f"horizon-{SETTINGS}").set_value(500)
-    page.number_input(key="times").set_value(1).run()
+    page.number_input(key=f"replicates-{SETTINGS}").set_value(1).run()
     assert any("One replicate" in each.value for each in page.warning)
-    page.number_input(key="times").set_value(2)
+    page.number_input(key=f"replicates-{SETTINGS}").set_value(2)
     page.number_input(key="log-before").set_value(0).run()
     next(each for each in page.button if each.label == "Compare settings").click().run()
     run_id = page.query_params["run"]

@@ -17,8 +17,9 @@ from lrerank.ui.simulate.setup import populations
 from lrerank.ui.tune.feature_sets import ALL, LABELS, MINE, NO_CONTEXT, NO_RATES, TOPIC
 from lrerank.ui.tune.setup import BASELINES, TuneSetup, read_rates
 
-_HORIZONS = (500, 1000, 2000, 4000, 8000, 16_000, 40_000)
-_USUAL_HORIZON = {SETTINGS: 2000, ABLATION: 1000, COLD_START: 4000}
+_HORIZONS = (500, 1000, 1500, 2000, 4000, 8000, 16_000, 40_000)
+_USUAL_HORIZON = {SETTINGS: 1500, ABLATION: 1000, COLD_START: 4000}
+_USUAL_REPLICATES = {SETTINGS: 4, ABLATION: 6, COLD_START: 12}
 _RATES = ("0", "0.01", "0.02", "0.05", "0.1", "0.2", "0.3")
 _USUAL_RATES = ["0", "0.02", "0.05", "0.1"]
 _TRIED = [name for name in STRATEGIES if name not in ("greedy", "uniform")]
@@ -62,9 +63,9 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
             "Replicates",
             1,
             200,
-            4,
+            _USUAL_REPLICATES[question],
             1,
-            key="times",
+            key=f"replicates-{question}",
             bind="query-params",
             help="Each has other users, arrivals and luck, the same for all settings; they say how sure a figure is.",
         )

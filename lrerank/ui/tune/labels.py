@@ -33,7 +33,7 @@ def value_label(path: str, value: Any) -> str:
         case "strategy":
             return next((label for name, label in STRATEGIES.items() if name == value), str(value))
         case "user_side":
-            return value if isinstance(value, str) else ("with the user side" if value else "without the user side")
+            return value if isinstance(value, str) else ("with" if value else "without")
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -43,10 +43,15 @@ def setting_label(values: Mapping[str, Any]) -> str:
     parts = []
     for path in ordered:
         label = value_label(path, values[path])
-        if short_path(path) in (FEATURES, STRATEGY, USER_SIDE):
-            parts.append(label[0].lower() + label[1:] if short_path(path) == FEATURES else label)
-        else:
-            parts.append(f"{axis_label(path)} {label}")
+        match short_path(path):
+            case "features":
+                parts.append(label[0].lower() + label[1:])
+            case "strategy":
+                parts.append(label)
+            case "user_side":
+                parts.append(f"{label} the user side")
+            case _:
+                parts.append(f"{axis_label(path)} {label}")
     return ", ".join(parts) or "the arm as it is"
 
 

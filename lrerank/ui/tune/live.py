@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from lrerank.charts.rows import Forest, Row
 from lrerank.charts.so_far import mean_curve, ratio, so_far
-from lrerank.experiments.findings import ABLATION, study_of
-from lrerank.experiments.results import Run
+from lrerank.experiments.findings import ABLATION
 from lrerank.experiments.run import Snapshot
 from lrerank.experiments.spec import Experiment
-from lrerank.experiments.sweep import conditions_of
 from lrerank.experiments.sweep_table import MEASURE, PER
 from lrerank.experiments.wording import unit
 from lrerank.ui.simulate.live import time_left
 from lrerank.ui.tune.labels import condition_label, setting_label
+from lrerank.ui.tune.outcome import Conditions
 
 
 @dataclass
@@ -49,25 +50,28 @@ class Progress:
         return self.share, said
 
 
-def early(run: Run, snapshot: Snapshot) -> Forest | None:
-    """Differences over the searches that all settings have behind them, where no replicate is finished; None where there
-    are no figures, or those are of the winner on fresh users."""
-    study = study_of(run)
-    experiment, names, label = run.experiment, dict[str, str](), ""
+def early(
+    experiment: Experiment, study: Mapping[str, Any], conditions: Conditions, snapshot: Snapshot
+) -> Forest | None:
+    """Differences over the searches that all settings have behind them, where no replicate is finished.
+
+    None where there are no figures, or those are of the winner on fresh users.
+
+    Args:
+        study: what kind of sweep it is, `findings.study_of`.
+        conditions: of a sweep of settings.
+    """
+    names, label = dict[str, str](), ""
     of_groups = study["kind"] == ABLATION
     if of_groups:
         names = dict(study["groups"])
-    elif experiment.sweep is not None:
-        conditions = conditions_of(run)
-        labels = condition_label([condition.values for condition, _ in conditions])
-        for (condition, part), each in zip(conditions, labels, strict=True):
-            if part.status in ("running", "interrupted"):
-                experiment, label = condition.experiment, each
-                names = {variant.name: setting_label(variant.values) for variant in condition.variants}
-                break
-    if not names:
-        return None
-    return _differences(snapshot, experiment, names, label, reverse=of_groups)
+    labels = condition_label([condition.values for condition, _ in conditions])
+    for (condition, part), each in zip(conditions, labels, strict=True):
+        if part.status in ("running", "interrupted"):
+            experiment, label = condition.experiment, each
+            names = {variant.name: setting_label(variant.values) for variant in condition.variants}
+            break
+    return _differences(snapshot, experiment, names, label, reverse=of_groups) if names else None
 
 
 def _differences(

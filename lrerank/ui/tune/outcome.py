@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from lrerank.errors import LrerankError
 from lrerank.evaluation.intervals import Estimate
@@ -20,11 +20,18 @@ from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep import SettingsTable, conditions_of
 from lrerank.experiments.sweep_plan import Condition
 from lrerank.experiments.sweep_table import LEVEL, SettingRow, rows_of
-from lrerank.experiments.sweep_verdict import Winner
+from lrerank.experiments.sweep_verdict import Winner, short_path
 from lrerank.experiments.wording import amount, measured, number, unit
 from lrerank.ui.policy import Policy
-from lrerank.ui.tune.labels import condition_label, setting_label, value_label
+from lrerank.ui.tune.labels import RATE, axis_label, condition_label, setting_label, value_label
 
+PAGES, PRICE, VERDICT = "Pages affected", "Price", "Verdict"
+"""Columns of `table` beside those that are named by axes and arms."""
+
+Conditions: TypeAlias = Sequence[tuple[Condition, Run]]
+"""The conditions of a sweep with the runs that have their figures, `sweep.conditions_of`."""
+
+_MOST_NAMED = 3
 _STUDIES = {SETTINGS: "sweep", ABLATION: "ablation", COLD_START: "cold-start study"}
 
 
@@ -119,15 +126,22 @@ class Outcome:
 
     @cached_property
     def panels(self) -> tuple[Panel, ...]:
-        """Condition by condition, with the winners.
+        """Condition by condition, with the winners where all conditions have figures; () of another question.
 
         Raises:
             LrerankError: nothing yet.
         """
-        found = self.found
-        if not isinstance(found, SettingsTable):
+        if self.kind != SETTINGS:
             return ()
-        panels = so_far(self.run)
+        panels = so_far(conditions_of(self.run))
+        try:
+            found = self.found
+        except LrerankError:
+            if not panels:
+                raise
+            return panels
+        if not isinstance(found, SettingsTable):
+            return panels
         return tuple(replace(panel, winner=winner) for panel, winner in zip(panels, found.winners, strict=True))
 
     @cached_property
@@ -152,14 +166,13 @@ class Outcome:
         return Policy.of_arm(spec, self.origin), as_pipeline(shipped, arm)
 
 
-def so_far(run: Run) -> tuple[Panel, ...]:
-    """The conditions of which all settings have finished a replicate, without winners.
+def so_far(conditions: Conditions) -> tuple[Panel, ...]:
+    """Those of which all settings have finished a replicate, without winners.
 
     Raises:
         LrerankError: figures can't be read.
     """
     found = []
-    conditions = conditions_of(run)
     labels = condition_label([condition.values for condition, _ in conditions])
     for (condition, part), label in zip(conditions, labels, strict=True):
         if not part.count():
@@ -210,22 +223,31 @@ def recommended(panel: Panel, experiment: Experiment) -> Recommendation:
 
 
 def table(panel: Panel, experiment: Experiment) -> list[dict[str, Any]]:
-    """The settings for people, best first; differences per 1,000 searches with intervals one by one."""
-    against, per = f"Against {experiment.baseline}", f"Price ({unit(experiment)} per 1,000)"
+    """The settings for people, best first, a column per axis; differences per 1,000 searches, intervals one by one."""
+    axes = sorted(varied(panel), key=lambda path: short_path(path) != RATE)
     found = []
     for row in panel.rows:
-        to_best = None if row.to_best is None else row.to_best.headline
-        found.append(
-            {
-                "Setting": sentence_case(setting_label(row.variant.values)),
-                against: said(row.against_baseline.headline),
-                "Against the best": "" if to_best is None else said(to_best),
-                "Pages affected": 100 * row.explored_pages,
-                per: row.price,
-                "Verdict": "Best" if row.best else "Can't be told apart" if row.kept else "Worse",
-            }
-        )
+        values, to_best = row.variant.values, None if row.to_best is None else row.to_best.headline
+        own: dict[str, Any] = {
+            sentence_case(axis_label(path)): value_label(path, values[path]) for path in axes if path in values
+        }
+        figures: dict[str, Any] = {
+            VERDICT: "Best" if row.best else "Tied" if row.kept else "Worse",
+            f"Against {experiment.baseline}": said(row.against_baseline.headline),
+            "Against the best": "" if to_best is None else said(to_best),
+            PAGES: 100 * row.explored_pages,
+            PRICE: row.price,
+        }
+        found.append(own | figures)
     return found
+
+
+def varied(panel: Panel) -> list[str]:
+    """Paths of what settings differ in; all there are where there is one setting only."""
+    paths = list(dict.fromkeys(path for row in panel.rows for path in row.variant.values))
+    first = panel.rows[0].variant.values
+    found = [path for path in paths if any(row.variant.values.get(path) != first.get(path) for row in panel.rows)]
+    return found or paths
 
 
 def said(estimate: Estimate) -> str:
@@ -253,8 +275,8 @@ def gaps(exported: Exported | None) -> list[str]:
 
 def _reason(panel: Panel, best: SettingRow) -> str:
     others = [row for row in panel.rows if row.variant.name != best.variant.name]
-    varied = {path for row in panel.rows for path, value in row.variant.values.items() if value != _value(best, path)}
-    alone = next(iter(varied)) if len(varied) == 1 else None
+    axes = varied(panel)
+    alone = axes[0] if len(axes) == 1 else None
     kept = [
         setting_label(row.variant.values) if alone is None else value_label(alone, row.variant.values[alone])
         for row in others
@@ -264,12 +286,10 @@ def _reason(panel: Panel, best: SettingRow) -> str:
         return "It is the only setting."
     if not kept:
         return f"It leads all {len(others)} others, also when one allows for having chosen it."
-    named = (", " if alone else "; ").join(kept[:3]) + (f" and {len(kept) - 3} more" if len(kept) > 3 else "")
-    return f"It has the highest figure of {len(panel.rows)} settings; what can't be told apart from it: {named}."
-
-
-def _value(row: SettingRow, path: str) -> Any:
-    return row.variant.values.get(path)
+    first = f"It has the highest figure of {len(panel.rows)} settings"
+    if len(kept) > _MOST_NAMED:
+        return f"{first}; {len(kept)} of the others can't be told apart from it."
+    return f"{first}; what can't be told apart from it: {(', ' if alone else '; ').join(kept)}."
 
 
 def _price(row: SettingRow, experiment: Experiment) -> str:

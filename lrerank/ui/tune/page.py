@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import streamlit as st
 
 from lrerank.errors import LrerankError
+from lrerank.experiments.ablation import Ablation
+from lrerank.experiments.cold_start import ColdStart
 from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS, found_by, study_of
 from lrerank.experiments.results import Run, Runs
-from lrerank.experiments.sweep import conditions_of
+from lrerank.experiments.sweep import SettingsTable, conditions_of
 from lrerank.store import Store
-from lrerank.ui.frame import heading, jobs
+from lrerank.ui.frame import badge, heading, jobs
 from lrerank.ui.jobs import Job
 from lrerank.ui.tune.controls import controls
 from lrerank.ui.tune.estimate import in_words, of_kind, seconds_per_search, work
 from lrerank.ui.tune.live import Progress, early
-from lrerank.ui.tune.outcome import Outcome, Panel, so_far
+from lrerank.ui.tune.outcome import Conditions, Outcome, Panel, so_far
 from lrerank.ui.tune.result import draw_forest, draw_outcome, draw_panels, draw_study
 from lrerank.ui.tune.setup import QUESTIONS, TuneSetup
 
 _RUN, _QUESTION, _SEEN, _OF_QUESTION, _TOLD = "run", "question", "tune-seen", "tune-runs", "tune-told"
 _SECONDS = 0.7
+# On a busy machine Streamlit would fade what is drawn again.
+_STEADY = '<style>.st-key-live [data-stale="true"]{opacity:1!important;transition:none!important}</style>'
 _BUTTONS = {SETTINGS: "Compare settings", ABLATION: "Test the features", COLD_START: "Find the threshold"}
 _WHAT_RATE = (
     "Each setting serves the same users, with the same luck, for as many searches as you say. You will see what each one "
@@ -53,7 +58,8 @@ def draw() -> None:
         "Question",
         list(QUESTIONS),
         format_func=QUESTIONS.__getitem__,
-        default=SETTINGS,
+        # Either or: Streamlit complains of a default beside a value that was set.
+        default=None if _QUESTION in st.session_state else SETTINGS,
         required=True,
         key=_QUESTION,
         bind="query-params",
@@ -136,18 +142,17 @@ def _button(setup: TuneSetup, store: Store, *, fine: bool) -> None:
     )
     if fine:
         try:
-            said = _takes(setup, store)
+            st.caption(_takes(setup, str(store.home), len(Runs(store.runs).ids())))
         except LrerankError as error:
             st.error(str(error))
-            return
-        if said:
-            st.caption(said)
 
 
-def _takes(setup: TuneSetup, store: Store) -> str:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={TuneSetup: repr})
+def _takes(setup: TuneSetup, home: str, runs: int) -> str:  # noqa: ARG001  (it says when there are others)
     """How much it is, and how long it takes where that is known."""
+    store = Store(home)
     experiment, _ = setup.study(store)
-    each = _seconds_per_search(str(store.runs), len(Runs(store.runs).ids()))
+    each = seconds_per_search(Runs(store.runs))
     if setup.question == SETTINGS:
         where = f" in {setup.conditions} worlds" if setup.conditions > 1 else ""
         what = f"{setup.settings} settings × {setup.replicates} replicates{where}, then the best again on fresh users."
@@ -159,11 +164,6 @@ def _takes(setup: TuneSetup, store: Store) -> str:
         return what
     seconds = in_words(each * work(experiment))
     return f"{seconds[0].upper()}{seconds[1:]}, judging by your last runs: {what}"
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _seconds_per_search(runs: str, count: int) -> float | None:  # noqa: ARG001  (it says when there are others)
-    return seconds_per_search(Runs(runs))
 
 
 def _begin(setup: TuneSetup) -> None:
@@ -204,46 +204,59 @@ def _live(run_id: str) -> None:
     job = jobs().get(run_id)
     if job is None or not job.active:
         st.rerun()
-    snapshot = job.snapshot
-    progress = _progress().setdefault(run_id, Progress(time.monotonic()))
-    bar, cancel = st.columns([5, 1], vertical_alignment="center")
-    share, said = progress.at(snapshot, time.monotonic())
-    bar.progress(share, said)
-    if cancel.button("Cancel", icon=":material/stop:", width="stretch", help="What was finished is kept."):
-        job.cancel()
-    st.html('<span class="lr-badge lr-warn">provisional</span>')
-    kind = study_of(job.run)["kind"]
+    with st.container(key="live"):
+        progress = _progress().setdefault(run_id, Progress(time.monotonic()))
+        bar, cancel = st.columns([5, 1], vertical_alignment="center")
+        share, said = progress.at(job.snapshot, time.monotonic())
+        bar.progress(share, said)
+        if cancel.button("Cancel", icon=":material/stop:", width="stretch", help="What was finished is kept."):
+            job.cancel()
+        st.html(f"{_STEADY}{badge('provisional', warning=True)}")
+        _provisional(job)
+
+
+def _provisional(job: Job) -> None:
+    """What can be said so far: of finished replicates, else of the searches that all settings have behind them."""
+    folder, study = str(job.run.folder), study_of(job.run)
+    conditions: Conditions = []
     try:
-        if kind == SETTINGS:
-            panels = _panels(job.run)
+        if study["kind"] == SETTINGS:
+            conditions = _conditions(folder, job.run.noted("beside") is not None)
+            panels = _panels(folder, tuple(part.count() for _, part in conditions), _conditions=conditions)
             if panels:
-                draw_panels(panels, job.experiment, run_id)
+                draw_panels(panels, job.experiment, job.run.run_id)
                 return
-        else:
-            draw_study(found_by(job.run), job.experiment)
+        elif job.run.count():
+            draw_study(_found(folder, job.run.count()), job.experiment)
             return
     except LrerankError:  # no replicate is finished
         pass
-    forest = early(job.run, snapshot) if snapshot is not None else None
+    forest = None if job.snapshot is None else early(job.experiment, study, conditions, job.snapshot)
     if forest is not None:
         draw_forest(forest)
     else:
         st.caption("The first figures come in a few seconds.")
 
 
-def _panels(run: Run) -> tuple[Panel, ...]:
-    counts = tuple(part.count() for _, part in conditions_of(run))
-    return _panels_at(str(run.folder), counts)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _conditions(folder: str, begun: bool) -> Conditions:  # noqa: ARG001  (it says when there are others)
+    return conditions_of(Run(Path(folder)))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _panels_at(folder: str, counts: tuple[int, ...]) -> tuple[Panel, ...]:  # noqa: ARG001  (they say when there is more)
-    runs, _, run_id = folder.rpartition("/")
-    return so_far(Runs(runs).open(run_id))
+def _panels(folder: str, counts: tuple[int, ...], *, _conditions: Conditions) -> tuple[Panel, ...]:  # noqa: ARG001  (both say which)
+    return so_far(_conditions)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _found(folder: str, count: int) -> SettingsTable | Ablation | ColdStart:  # noqa: ARG001  (it says when there is more)
+    return found_by(Run(Path(folder)))
 
 
 def _ended(run: Run) -> None:
     status = run.status
+    if status == "running":
+        st.info("Another program is at work on this run; reload the page to see more of it.")
     if status in ("cancelled", "interrupted", "failed"):
         said, button = st.columns([5, 1], vertical_alignment="center")
         problem = run.manifest["problem"]
@@ -268,8 +281,7 @@ def _ended(run: Run) -> None:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the figures")
 def _outcome(folder: str, finished: str, tasks: int) -> Outcome:  # noqa: ARG001  (they say when it is another)
-    runs, _, run_id = folder.rpartition("/")
-    return Outcome(Runs(runs).open(run_id))
+    return Outcome(Run(Path(folder)))
 
 
 def _empty(question: str) -> None:

@@ -38,8 +38,12 @@ def heat_chart(panel: Panel, experiment: Experiment) -> Heat | None:
     if len(axes) < 2:
         return None
     found = heat(rows, axes[0], axes[1], baseline=experiment.baseline)
-    x, y = (sentence_case(axis_label(path)) for path in axes[:2])
-    return replace(found, x=x, y=y if len(axes) == 2 else "", axis=_axis(experiment))
+    labels = []
+    for cells in found.cells:
+        values = next(point.values for point in cells if point is not None)
+        labels.append(sentence_case(setting_label({path: value for path, value in values.items() if path != axes[0]})))
+    # What stands along the side says by itself what it is.
+    return replace(found, x=sentence_case(axis_label(axes[0])), y="", rows=tuple(labels), axis=_axis(experiment))
 
 
 def dose_picture(found: Dose) -> Figure:
@@ -55,7 +59,7 @@ def dose_picture(found: Dose) -> Figure:
     else:
         figure["layout"]["shapes"] = []
     figure["layout"]["hovermode"] = "closest"
-    figure["layout"]["yaxis"] = {**figure["layout"]["yaxis"], "tickformat": "+,~r"}
+    figure["layout"]["yaxis"] = {**figure["layout"]["yaxis"], "tickformat": ",~r"}
     return figure
 
 

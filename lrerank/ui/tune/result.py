@@ -19,6 +19,7 @@ from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.ablation import Ablation
 from lrerank.experiments.as_pipeline import Exported
 from lrerank.experiments.cold_start import ColdStart
+from lrerank.experiments.findings import SETTINGS
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep_table import SettingRow
 from lrerank.experiments.sweep_verdict import SettingsTable
@@ -27,12 +28,25 @@ from lrerank.ui.chart import chart
 from lrerank.ui.frame import badge, choose
 from lrerank.ui.policy import Policy
 from lrerank.ui.tune.labels import setting_label
-from lrerank.ui.tune.outcome import Outcome, Panel, Recommendation, gaps, recommended, said, sentence_case, table
+from lrerank.ui.tune.outcome import (
+    PAGES,
+    PRICE,
+    VERDICT,
+    Outcome,
+    Panel,
+    Recommendation,
+    gaps,
+    recommended,
+    said,
+    sentence_case,
+    table,
+)
 from lrerank.ui.tune.pictures import dose_chart, dose_picture, heat_chart
 
 _PICKED, _SEEN = "tune-picked", "tune-row"
 _CURVE, _HEAT = "Curve", "Heat map"
 _HEIGHT = 330
+_MOST_LINES = 3
 _NOTE = (
     "The star is the best setting; filled dots, and the shaded band, can't be told apart from it; open ones are shown to be "
     "worse. Whiskers: 95 % intervals one by one."
@@ -41,17 +55,14 @@ _RUNS = Path(str(files("lrerank.ui"))) / "views" / "runs.py"
 
 
 def draw_outcome(outcome: Outcome) -> None:
-    """Everything that a finished sweep says."""
+    """Everything that a sweep says when it has ended."""
+    if outcome.kind == SETTINGS:
+        _settings(outcome)
+        return
     found = outcome.found
-    match found:
-        case Ablation():
-            draw_study(found, outcome.experiment)
-            _kept(outcome, "What is shown to do harm is left out; leaving out several at once was not tried.")
-        case ColdStart():
-            draw_study(found, outcome.experiment)
-            _kept(outcome, "")
-        case _:
-            _settings(outcome)
+    draw_study(found, outcome.experiment)
+    harmless = "What is shown to do harm is left out; leaving out several at once was not tried."
+    _kept(outcome, harmless if isinstance(found, Ablation) else "")
 
 
 def draw_panels(panels: Sequence[Panel], experiment: Experiment, run_id: str) -> None:
@@ -104,6 +115,8 @@ def _charts(panels: Sequence[Panel], experiment: Experiment, run_id: str) -> Non
     views = [name for name, found in ((_CURVE, doses[0]), (_HEAT, heats[0])) if found is not None]
     if not views:
         return
+    if doses[0] is not None and len(doses[0].series) > _MOST_LINES:
+        views.reverse()
     view = views[0]
     if len(views) > 1:
         view = (
@@ -123,11 +136,11 @@ def _charts(panels: Sequence[Panel], experiment: Experiment, run_id: str) -> Non
                 figure = dose_picture(dose)
                 if ends is not None:
                     figure["layout"]["yaxis"]["range"] = ends
-                picked = chart(figure, key=key, label=dose.title, height=_HEIGHT, on_pick=_nothing)
+                picked = chart(figure, key=key, label=dose.title, height=_HEIGHT)
                 note = f"{dose.axis}. {_NOTE}"
             elif heat is not None:
                 height = 100 + 54 * len(heat.rows)
-                picked = chart(heat_figure(heat), key=key, label=heat.title, height=height, on_pick=_nothing)
+                picked = chart(heat_figure(heat), key=key, label=heat.title, height=height)
                 note = f"{heat.axis}. Framed: can't be told from the best one, the star. Click a cell for its figures."
             else:
                 continue
@@ -139,18 +152,17 @@ def _charts(panels: Sequence[Panel], experiment: Experiment, run_id: str) -> Non
 def _table(panel: Panel, experiment: Experiment, run_id: str) -> None:
     rows = pd.DataFrame(table(panel, experiment))
     columns: dict[str, Any] = {
-        "Pages affected": st.column_config.ProgressColumn(
-            "Pages affected",
-            help="Share of pages that hold an explored slot.",
-            format="%.0f %%",
-            min_value=0,
-            max_value=100,
+        PAGES: st.column_config.ProgressColumn(
+            help="Share of pages that hold an explored slot.", format="%.0f %%", min_value=0, max_value=100
         ),
-        rows.columns[4]: st.column_config.NumberColumn(
-            format="%.1f", help="Expected reward of the list without exploration minus that of the list shown."
+        PRICE: st.column_config.NumberColumn(
+            format="%.1f",
+            help=f"Of exploration, in {unit(experiment)} per 1,000 searches: expected reward of the list without "
+            "exploration minus that of the list shown.",
         ),
-        "Setting": st.column_config.TextColumn(width="medium"),
-        "Verdict": st.column_config.TextColumn(width="small"),
+        VERDICT: st.column_config.TextColumn(
+            help="Tied: can't be told apart from the best one, allowing for the choice."
+        ),
     }
     event = st.dataframe(
         rows,
@@ -215,16 +227,16 @@ def _metric(place: DeltaGenerator, label: str, estimate: Estimate) -> None:
 
 def _ship(policy: Policy | None, exported: Exported | None, outcome: Outcome, run_id: str) -> None:
     use, download, look = st.columns(3)
-    if use.button(
+    # A callback, so that all of the page knows of it when it is drawn next.
+    use.button(
         "Use this setting",
         icon=":material/bookmark:",
         width="stretch",
         disabled=policy is None,
         help="Playground, Simulate and Tune go on with it.",
-    ):
-        assert policy is not None  # noqa: S101  (the button is disabled without one)
-        choose(policy)
-        st.toast("The setting goes with you to all pages.", icon=":material/bookmark:")
+        on_click=_use,
+        args=(policy,),
+    )
     text = "" if exported is None else json.dumps(exported.stage, ensure_ascii=False, indent=2)
     download.download_button(
         "Stage JSON",
@@ -322,10 +334,11 @@ def _replicates(panel: Panel) -> str:
     return f"{panel.replicates} replicate{'s' if panel.replicates != 1 else ''}"
 
 
+def _use(policy: Policy) -> None:
+    choose(policy)
+    st.toast("The setting goes with you to all pages.", icon=":material/bookmark:")
+
+
 def _forget() -> None:
     st.session_state.pop(_PICKED, None)
     st.session_state.pop(_SEEN, None)
-
-
-def _nothing() -> None:
-    """What is picked is read where the chart is drawn."""

@@ -64,7 +64,7 @@ class TuneSetup:
     policy: Policy = field(default_factory=Policy)
     catalog: str = "marketplace"
     population: str = "regulars"
-    searches: int = 2000
+    searches: int = 1500
     rates: Sequence[float] = (0.0, 0.02, 0.05, 0.1)
     strategies: Sequence[str] = ("epsilon_greedy",)
     feature_sets: Sequence[str] = (MINE,)
@@ -191,11 +191,11 @@ class TuneSetup:
     def _asked(self) -> str:
         who = populations()[self.population].label
         asked = {
-            SETTINGS: "which exploration rate",
-            ABLATION: "which features",
-            COLD_START: "from how many interactions on personalization",
+            SETTINGS: "which exploration rate pays",
+            ABLATION: "which features pay",
+            COLD_START: "from how many interactions on does personalization pay",
         }[self.question]
-        return f"{who}: {asked} pays within {self.searches:,} searches?"
+        return f"{who}: {asked} within {self.searches:,} searches?"
 
     def _measured_from(self) -> int:
         """Where the second half begins, at an edge of a time bin."""
