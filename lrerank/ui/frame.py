@@ -16,6 +16,10 @@ _POLICY, _DEMO = "chosen-policy", "demo-mode"
 STYLE = """<style>
 [data-testid="stMainBlockContainer"]{padding:3.6rem 2.2rem 3rem}
 [data-testid="stStatusWidget"]{visibility:hidden}
+[data-testid="stCaptionContainer"],[data-testid="stCaptionContainer"] p{color:inherit;opacity:.86}
+[data-testid="stMarkdownContainer"] h2{font-size:1.25rem;padding:.2rem 0 .4rem}
+[data-testid="stBaseButton-primary"] p,[data-testid="stBaseButton-primary"] span,
+[data-testid="stMultiSelect"] span[title]{color:light-dark(#fff,#0b1520)}
 .lr-heading{margin-bottom:-.4rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center}
 .lr-heading h1{padding:0;font-size:1.7rem}
 .lr-badge{display:inline-block;font-size:.8rem;font-weight:600;padding:.15rem .65rem;border-radius:1rem;

@@ -106,21 +106,21 @@ def draw() -> None:
             query_params={"run": RUN_ID},
         )
     with right:
-        st.markdown("#### Three things to try")
+        st.markdown("## Three things to try")
         for link in _TRY:
             with st.container(border=True):
                 _link(link)
                 st.caption(link.told)
     scenarios, recent = st.columns([2.1, 1], gap="large")
     with scenarios:
-        st.markdown("#### Scenarios")
+        st.markdown("## Scenarios")
         for pair in (_SCENARIOS[:2], _SCENARIOS[2:]):
             for column, link in zip(st.columns(2), pair, strict=True):
                 with column.container(border=True, height="stretch"):
                     _link(link)
                     st.caption(link.told)
     with recent:
-        st.markdown("#### Recent runs")
+        st.markdown("## Recent runs")
         _recent()
 
 

@@ -22,7 +22,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (window.Plotly && place.data && place.offsetParent) window.Plotly.Plots.resize(place);
     });
   }
-  place.setAttribute("role", "img");
+  place.setAttribute("role", "figure");
   place.setAttribute("aria-label", data.label);
   place.style.height = `${data.height}px`;
   place.pick = setTriggerValue;
@@ -31,7 +31,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!place.isConnected) return;
     const { traces, layout } = data.figure;
     keepHidden(place.data ?? [], traces);
-    const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    // Nothing is ever sent to a server of Plotly's.
+    const config = { displaylogo: false, responsive: false, plotlyServerURL: "", showLink: false, showSendToCloud: false,
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendDataToCloud", "sendChartToCloud"],
       displayModeBar: data.toolbar ? "hover" : false, scrollZoom: false };
     Plotly.react(place, traces, { ...themed(place), ...layout, height: data.height, autosize: true }, config).then(() => {
       place.resized.observe(place);
