@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
 
@@ -13,7 +12,6 @@ from lrerank.charts.curves import curves_figure, difference_curves, difference_f
 from lrerank.charts.lift_charts import net_return, net_return_figure, waterfall, waterfall_figure
 from lrerank.charts.rows import forest_figure, groups_figure
 from lrerank.errors import LrerankError
-from lrerank.experiments.as_pipeline import as_pipeline
 from lrerank.experiments.lifts import explained, lifts
 from lrerank.experiments.measures_table import MEASURES
 from lrerank.experiments.results import Runs
@@ -21,6 +19,7 @@ from lrerank.experiments.run import Snapshot
 from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
 from lrerank.ui.chart import chart
+from lrerank.ui.downloads import downloads
 from lrerank.ui.frame import choose
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import LEARNED, carried
@@ -46,7 +45,7 @@ def draw_live(snapshot: Snapshot, experiment: Experiment, traffic: float) -> Non
 def draw_outcome(outcome: Outcome, traffic: float) -> None:
     """Everything."""
     st.html(f'<p class="lr-lead">{escape(outcome.sentence)}</p>')
-    _what_next(outcome)
+    _what_next(outcome, traffic)
     view = _view(_ENDED)
     match view:
         case "Segments":
@@ -141,7 +140,7 @@ def _measures(outcome: Outcome) -> None:
     )
 
 
-def _what_next(outcome: Outcome) -> None:
+def _what_next(outcome: Outcome, traffic: float) -> None:
     """Carry the setting on, ship it, or put another run beside it."""
     use, export, beside = st.columns([1.2, 1, 1.4])
     policy = carried(outcome.experiment, LEARNED, f"the run {outcome.run.run_id}")
@@ -156,7 +155,7 @@ def _what_next(outcome: Outcome) -> None:
         choose(policy)
         st.toast("The setting goes with you to all pages.")
     with export.popover("Export", icon=":material/download:", width="stretch"):
-        _export(outcome)
+        _export(outcome, traffic)
     with beside.popover("Beside another run", icon=":material/compare_arrows:", width="stretch"):
         ids = [row.run_id for row in Runs(Store().runs).list() if row.kind == "simulate" and row.tasks]
         others = [run_id for run_id in ids if run_id != outcome.run.run_id]
@@ -176,17 +175,15 @@ def _beside(outcome: Outcome, other: str) -> None:
     _chart("Beside", forest_figure(found), found.title, found.note, height=90 + 34 * len(found.rows))
 
 
-def _export(outcome: Outcome) -> None:
-    spec = outcome.experiment.to_toml()
-    st.download_button(
-        "The experiment, as TOML", spec, "spec.toml", "application/toml", on_click="ignore", width="stretch"
-    )
-    st.caption("The same figures from the command line: `lrerank simulate spec.toml`")
-    if LEARNED in outcome.experiment.arms:
-        found = as_pipeline(outcome.experiment, LEARNED, "search_personalization_v1")
-        text = json.dumps(found.pipeline, ensure_ascii=False, indent=2)
+def _export(outcome: Outcome, traffic: float) -> None:
+    for place, each in enumerate(downloads(outcome.run, traffic)):
         st.download_button(
-            "The pipeline, as JSON", text, "pipeline.json", "application/json", on_click="ignore", width="stretch"
+            each.label,
+            each.content,
+            each.file_name,
+            each.mime,
+            key=f"download-{place}",
+            help=each.told,
+            on_click="ignore",
+            width="stretch",
         )
-    figures = outcome.figures.to_parquet(index=False)
-    st.download_button("All figures, as Parquet", figures, "figures.parquet", on_click="ignore", width="stretch")
