@@ -33,7 +33,7 @@ from lrerank.ui.playground.json_lines import line_of
 from lrerank.ui.playground.names import first_names
 from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, model_order
 from lrerank.ui.playground.session import Comparison, Session
-from lrerank.ui.playground.stages import Stages, read
+from lrerank.ui.playground.stages import Stages, line_told, read
 from lrerank.ui.policy import Policy
 
 PAGE = Path(__file__).parents[1] / "lrerank" / "ui" / "views" / "playground.py"
@@ -121,6 +121,9 @@ def test_what_is_wrong_in_an_edited_pipeline_is_told_with_its_line(before: str, 
     with pytest.raises(LrerankError) as refused:
         read(text.replace(before, after, 1))
     assert str(refused.value).startswith(told)
+    number = int(told.partition(":")[0].removeprefix("Line "))
+    changed = text.replace(before, after, 1)
+    assert line_told(changed, refused.value) == f"{number}  {changed.splitlines()[number - 1].strip()}"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "[1]", "[{}]", '"/etc/passwd"', "/etc/passwd", "[" * 100_000])

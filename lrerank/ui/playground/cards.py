@@ -68,8 +68,8 @@ overflow:hidden;text-overflow:ellipsis;max-width:13rem}
 .lr-table{width:100%;border-collapse:collapse;font-size:.86rem}
 .lr-table th{text-align:left;font-weight:600;opacity:.72;font-size:.78rem}
 .lr-table td,.lr-table th{padding:.18rem .6rem .18rem 0;border-bottom:1px solid rgba(128,128,128,.2);vertical-align:top}
-.lr-table th.lr-number,.lr-table td.lr-number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.st-key-json textarea{font-family:var(--st-code-font),ui-monospace,monospace;font-size:.8rem;line-height:1.4}
+.lr-table th.lr-number,.lr-table td.lr-number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;width:1%}
+.st-key-json textarea{font-family:"Source Code Pro",ui-monospace,monospace!important;font-size:.8rem!important;line-height:1.4}
 @media (max-width:1600px){
 .lr-learned .lr-chips{margin-left:1.6rem}.lr-learned .lr-chip{font-size:.72rem;padding:.05rem .4rem}.lr-learned .lr-side{width:3.6rem}
 .lr-moves{gap:0 .5rem}
@@ -179,7 +179,7 @@ def moves_table(moves: Sequence[Move]) -> str:
         f"<td>{escape(move.title)}</td><td>{escape(move.cause) if move.cause else _no_cause(move)}</td></tr>"
         for move in moves
     )
-    heads_ = "".join(f"<th>{head}</th>" for head in ("Moved", "Place", "Item", "Because of"))
+    heads_ = '<th class="lr-number">Moved</th><th class="lr-number">Place</th><th>Item</th><th>Because of</th>'
     return f'<table class="lr-table"><thead><tr>{heads_}</tr></thead><tbody>{rows}</tbody></table>'
 
 

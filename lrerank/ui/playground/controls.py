@@ -23,6 +23,10 @@ _FIRST_USER = {"marketplace": "Electronics", "news": "Politics"}
 _FIRST_QUERY = {"marketplace": "noise cancelling headphones", "news": "coalition talks"}
 # A draw that explores one slot, so that the first look shows what that is.
 _FIRST_SEED = 20
+_KNOBS = {
+    "softmax": ("temperature", "Temperature", "The higher, the more the strategy draws from lower values."),
+    "squarecb": ("gamma", "Gamma", "The higher, the less the strategy draws from lower values."),
+}
 _VISITOR, _CHANGED = "visitor", "changed in the playground"
 HANDED = "playground-catalog"
 """Where another page says which catalog to open."""
@@ -121,6 +125,12 @@ def policy_controls(session: Session) -> Policy:
         on_change=_change,
         args=("strategy", "strategy"),
     )
+    if policy.strategy in _KNOBS:
+        name, title, told = _KNOBS[policy.strategy]
+        _show(name, getattr(policy, name))
+        st.number_input(
+            title, 0.001, None, step=0.01, format="%.4g", key=name, help=told, on_change=_change, args=(name, name)
+        )
     known, key = session.features(), f"dropped-{session.world}"
     dropped = session.dropped(policy.features)
     _show(key, dropped)

@@ -23,6 +23,7 @@ from lrerank.ui.playground.controls import (
 from lrerank.ui.playground.results import LEARNED
 from lrerank.ui.playground.session import Comparison, Session
 from lrerank.ui.playground.tabs import beliefs_tab, json_tab, why_tab
+from lrerank.ui.words import plain, told
 
 _TABS = ("Why it stands there", "What the model believes", "Pipeline JSON")
 
@@ -53,7 +54,7 @@ def draw() -> None:
         try:
             shown = session.rank(asked(session, user, query, policy))
         except LrerankError as error:
-            st.error(str(error))
+            st.error(told(error))
             json_tab(session, policy)
             return
         _results(session, shown, others)
@@ -86,7 +87,7 @@ def _results(session: Session, shown: Comparison, others: list[str]) -> None:
     if session.clicks or f"told-{session.world}" in st.session_state:
         _told(session, shown)
     for note in shown.notes:
-        st.caption(note)
+        st.caption(plain(note))
     if not shown.learned:
         st.info("Nothing in this catalog matches the query. Try another one.")
         json_tab(session, shown.asked.policy)
@@ -111,7 +112,7 @@ def _told(session: Session, shown: Comparison) -> None:
     with st.container(key="told", border=True):
         sentence, undo, forget = st.columns([6, 1.15, 1.3], vertical_alignment="center")
         if about in (None, (shown.asked.user_id, shown.asked.query)) and isinstance(change, Change):
-            sentence.markdown(f":material/touch_app: {_plain(change.sentence)}")
+            sentence.markdown(f":material/touch_app: {plain(change.sentence)}")
         else:
             sentence.markdown(f"{clicks} {'click' if clicks == 1 else 'clicks'} learned so far in this window.")
         undo.button(
@@ -122,10 +123,10 @@ def _told(session: Session, shown: Comparison) -> None:
             "Forget all", width="stretch", disabled=not clicks, on_click=_start_over, args=(session,),
             help="Takes all clicks of this window back.",
         )  # fmt: skip
-        if about == (shown.asked.user_id, shown.asked.query) and isinstance(change, Change) and change.moves:
-            with st.expander("Each move with its reason"):
-                st.html(moves_table(change.moves))
-                st.caption("In the model's own order, before exploration.")
+    if about == (shown.asked.user_id, shown.asked.query) and isinstance(change, Change) and change.moves:
+        with st.expander("Each move with its reason"):
+            st.html(moves_table(change.moves))
+            st.caption("In the model's own order, before exploration.")
 
 
 def _lists(session: Session, shown: Comparison, others: list[str]) -> None:
@@ -159,10 +160,10 @@ def _lists(session: Session, shown: Comparison, others: list[str]) -> None:
 
 def _click(session: Session, shown: Comparison, document_id: str) -> None:
     try:
-        told = session.click(shown, document_id)
+        change = session.click(shown, document_id)
     except LrerankError as error:
-        told = Change(str(error))
-    st.session_state[f"told-{session.world}"] = ((shown.asked.user_id, shown.asked.query), told)
+        change = Change(str(error))
+    st.session_state[f"told-{session.world}"] = ((shown.asked.user_id, shown.asked.query), change)
 
 
 def _undo(session: Session) -> None:
@@ -175,8 +176,3 @@ def _undo(session: Session) -> None:
 def _start_over(session: Session) -> None:
     session.start_over()
     st.session_state[f"told-{session.world}"] = (None, Change("All clicks of this window are taken back."))
-
-
-def _plain(text: str) -> str:
-    """Text that markdown leaves as it is."""
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-!|<>~$:" else letter for letter in text)

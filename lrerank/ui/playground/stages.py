@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,7 @@ SLOTS = 10
 _OF_POLICY = frozenset(
     {"model_id", "user_id", "features", "exploration_rate", "exploration", "exploration_parameters", "cold_start_after"}
 )
+_LINE = re.compile(r"Line (\d+): ")
 _USER = "{{INPUT.user_id}}"
 
 
@@ -122,6 +124,15 @@ def _read(text: str) -> tuple[Policy, Stages]:
     if more.get("top_n") == SLOTS:
         del more["top_n"]
     return policy, Stages(tuple(found[:-1]), more)
+
+
+def line_told(text: str, error: LrerankError) -> str:
+    """The line of the text that an error of `read` names, with its number; "" where it names none."""
+    named = _LINE.match(str(error))
+    lines = text.split("\n")
+    if named is None or int(named[1]) > len(lines):
+        return ""
+    return f"{named[1]}  {lines[int(named[1]) - 1].strip()}"
 
 
 def same_setting(one: Policy, other: Policy) -> bool:

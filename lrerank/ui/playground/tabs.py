@@ -16,8 +16,9 @@ from lrerank.ui.playground.cards import dropped_table
 from lrerank.ui.playground.changes import short
 from lrerank.ui.playground.controls import keep_stages, stages_of
 from lrerank.ui.playground.session import Comparison, Session
-from lrerank.ui.playground.stages import read
+from lrerank.ui.playground.stages import line_told, read
 from lrerank.ui.policy import Policy
+from lrerank.ui.words import told
 
 _ROW = 30
 _MOST = 12
@@ -112,7 +113,10 @@ def json_tab(session: Session, policy: Policy, shown: Comparison | None = None) 
         st.button("Apply", icon=":material/check:", on_click=_apply, args=(world,))
     with command:
         if "json-error" in st.session_state:
-            st.error(st.session_state["json-error"])
+            sentence, line = st.session_state["json-error"]
+            st.error(sentence)
+            if line:
+                st.code(line, language="json")
         if shown is None:
             return
         if world in NAMES:
@@ -133,7 +137,7 @@ def _apply(world: str) -> None:
     try:
         policy, stages = read(st.session_state["json"])
     except LrerankError as error:
-        st.session_state["json-error"] = str(error)
+        st.session_state["json-error"] = told(error), line_told(st.session_state["json"], error)
         return
     st.session_state.pop("json-error", None)
     st.session_state.pop("json-of", None)
