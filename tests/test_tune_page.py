@@ -287,11 +287,11 @@ def test_progress_never_goes_back() -> None:
     progress = Progress(began=100.0)
     assert progress.at(None, 100.0) == (0.0, "Setting up the world")
     share, said = progress.at(snapshot, 110.0)
-    assert share == pytest.approx(2 / 3) and said == "2 of 8 replicates, about 5 s left"
+    assert share == pytest.approx(2 / 3) and said == "2 of 8 parts, about 5 s left"
     later, _ = progress.at(replace(snapshot, seconds_left=500.0), 111.0)
     assert later == share
     waiting, said = progress.at(replace(snapshot, seconds_left=None), 112.0)
-    assert waiting == share and said == "2 of 8 replicates, setting up the world"
+    assert waiting == share and said == "2 of 8 parts, setting up the world"
 
 
 def test_how_long_it_takes_is_judged_by_runs_of_the_store(swept: Outcome, store: Store, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ class Progress:
             elapsed = now - self.began
             share = elapsed / max(elapsed + left, 1e-9)
         self.share = min(max(self.share, share), 1.0)
-        said = f"{snapshot.done_tasks} of {snapshot.tasks} replicates"
+        # A replicate of many arms may be computed in two parts.
+        said = f"{snapshot.done_tasks} of {snapshot.tasks} parts"
         if left is None:
             said += ", setting up the world"
         elif snapshot.provisional:
@@ -64,7 +65,7 @@ def early(
     names, label = dict[str, str](), ""
     of_groups = study["kind"] == ABLATION
     if of_groups:
-        names = dict(study["groups"])
+        names = {arm: group.rpartition(".")[2].replace("_", " ") for arm, group in study["groups"].items()}
     labels = condition_label([condition.values for condition, _ in conditions])
     for (condition, part), each in zip(conditions, labels, strict=True):
         if part.status in ("running", "interrupted"):
@@ -94,5 +95,8 @@ def _differences(
     where = f"{label}: " if label else ""
     what = "with it minus without it" if reverse else f"minus {experiment.baseline}"
     title = f"{where}searches 1 to {int(block.end[-1]):,} of {experiment.impressions:,}, {what}"
-    note = f"{len(block.replicates)} replicates under way, no intervals yet: the measured half is still to come."
+    count = len(block.replicates)
+    note = (
+        f"{count} replicate{'s' * (count > 1)} under way, without intervals; the second half is what counts in the end."
+    )
     return Forest(f"{title[0].upper()}{title[1:]}", axis, rows, note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -133,16 +133,23 @@ class Outcome:
         """
         if self.kind != SETTINGS:
             return ()
-        panels = so_far(conditions_of(self.run))
+        conditions = conditions_of(self.run)
         try:
             found = self.found
-        except LrerankError:
+        except LrerankError:  # not all conditions have figures
+            panels = so_far(conditions)
             if not panels:
                 raise
             return panels
         if not isinstance(found, SettingsTable):
-            return panels
-        return tuple(replace(panel, winner=winner) for panel, winner in zip(panels, found.winners, strict=True))
+            return ()
+        labels = condition_label([condition.values for condition, _ in conditions])
+        return tuple(
+            _panel(
+                label, each, tuple(row for row in found.settings if row.condition == each[0].values), winner, found.note
+            )
+            for each, label, winner in zip(conditions, labels, found.winners, strict=True)
+        )
 
     @cached_property
     def kept(self) -> tuple[Policy, Exported] | None:
@@ -177,14 +184,19 @@ def so_far(conditions: Conditions) -> tuple[Panel, ...]:
     for (condition, part), label in zip(conditions, labels, strict=True):
         if not part.count():
             continue
-        figures = part.figures()
         try:
-            rows, note = rows_of(condition, figures)
+            rows, note = rows_of(condition, part.figures())
         except LrerankError:  # no replicate has all settings yet
             continue
-        replicates = len(figures[["world", "replicate"]].drop_duplicates())
-        found.append(Panel(label, condition, part.run_id, rows, replicates, None, note))
+        found.append(_panel(label, (condition, part), rows, None, note))
     return tuple(found)
+
+
+def _panel(
+    label: str, each: tuple[Condition, Run], rows: tuple[SettingRow, ...], winner: Winner | None, note: str
+) -> Panel:
+    condition, part = each
+    return Panel(label, condition, part.run_id, rows, rows[0].value.noise.n, winner, note)
 
 
 def recommended(panel: Panel, experiment: Experiment) -> Recommendation:

@@ -70,7 +70,10 @@ def draw_panels(panels: Sequence[Panel], experiment: Experiment, run_id: str) ->
     for panel in panels:
         told = recommended(panel, experiment)
         where = f"{panel.label}: " if panel.label else ""
-        _lead(f"{where}{told.title}", f"After {_replicates(panel)}. {told.reason}")
+        _lead(
+            f"{where}{told.title}",
+            f"After {_replicates(panel)}{'.' if panel.replicates > 1 else ', without intervals.'}",
+        )
     _charts(panels, experiment, run_id)
     if len(panels) == 1:
         _table(panels[0], experiment, run_id)
@@ -79,7 +82,8 @@ def draw_panels(panels: Sequence[Panel], experiment: Experiment, run_id: str) ->
 def draw_forest(found: Forest) -> None:
     """Differences so far."""
     st.markdown(f"**{found.title}**")
-    _forest(found, "early")
+    _forest_chart(found, "early")
+    st.caption(f"{found.axis}. {found.note}")
 
 
 def draw_study(found: SettingsTable | Ablation | ColdStart, experiment: Experiment) -> None:
@@ -249,8 +253,7 @@ def _ship(policy: Policy | None, exported: Exported | None, outcome: Outcome, ru
         on_click="ignore",
     )
     if look.button("Open the run", icon=":material/history:", width="stretch"):
-        st.session_state["runs-run"] = run_id
-        st.switch_page(_RUNS)
+        st.switch_page(_RUNS, query_params={"run": run_id})
     for sentence in gaps(exported):
         st.caption(sentence)
     if exported is not None:
@@ -277,9 +280,12 @@ def _kept(outcome: Outcome, note: str) -> None:
 
 
 def _forest(found: Forest, key: str) -> None:
-    height = 70 + 30 * len(found.rows)
-    chart(forest_figure(found), key=f"forest-{key}", label=found.title, height=height)
+    _forest_chart(found, key)
     st.caption(f"{found.title}. {found.axis}. {found.note}")
+
+
+def _forest_chart(found: Forest, key: str) -> None:
+    chart(forest_figure(found), key=f"forest-{key}", label=found.title, height=70 + 30 * len(found.rows))
 
 
 def _cold_start(found: ColdStart) -> None:
