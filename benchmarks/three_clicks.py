@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +71,19 @@ class Rise:
     causes: float
 
 
-def rises(session: Session, path: str, chosen: Sequence[tuple[str, int]]) -> Iterator[Rise]:
-    """One after the other; each begins with the published model."""
+def rises(session: Session, path: str, chosen: Sequence[tuple[str, int]], *, apart: bool = True) -> Iterator[Rise]:
+    """One after the other, each with a visitor of its own.
+
+    Args:
+        apart: each begins with the published model; else with what the cases before it taught, which is faster.
+    """
     codes = _codes(session, path)
-    for query, code in chosen:
-        session.start_over()
-        asked = _asked(session, query)
-        rows = session.incoming(asked, query).rows
+    for number, (query, code) in enumerate(chosen):
+        if apart:
+            session.start_over()
+        visitor = f"{session.visitor}-{number}"
+        asked = replace(_asked(session, query), user_id=visitor)
+        rows = session.incoming(_asked(session, query), query).rows
         others = [text for text, same in chosen if same == code and text != query]
         before = _places(session, query, None)
         before_elsewhere = _places(session, others[0], None) if others else None
@@ -97,11 +103,11 @@ def rises(session: Session, path: str, chosen: Sequence[tuple[str, int]]) -> Ite
             continue
         members = codes[rows] == code
         unclicked = members & ~np.isin(rows, [session.catalog.row_of[item] for item in clicked])
-        after = _places(session, query, session.visitor)
+        after = _places(session, query, visitor)
         elsewhere = float("nan")
         if before_elsewhere is not None:
-            there = codes[session.incoming(asked, others[0]).rows] == code
-            elsewhere = float(np.median((before_elsewhere - _places(session, others[0], session.visitor))[there]))
+            there = codes[session.incoming(_asked(session, others[0]), others[0]).rows] == code
+            elsewhere = float(np.median((before_elsewhere - _places(session, others[0], visitor))[there]))
         yield Rise(
             float(np.median((before - after)[members])),
             float(np.median((before - after)[unclicked])) if unclicked.any() else float("nan"),
