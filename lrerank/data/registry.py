@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lrerank.data.cards import Card, Checksum, UpstreamCard, read_card
@@ -41,8 +42,14 @@ _WRITABLE = "Set LRERANK_HOME to a folder that you can write to, with enough fre
 
 def list_datasets() -> list[Card]:
     """The cards of all public data sets, by name. Built-in worlds are not among them: nothing is fetched for those."""
-    cards = [read_card(path) for path in sorted(datasets_folder().glob("*/card.toml"))]
-    return [card for card in cards if card.files]
+    return list(_cards(datasets_folder()))
+
+
+@cache
+def _cards(folder: Path) -> tuple[Card, ...]:
+    """They come with the program and do not change while it runs."""
+    cards = [read_card(path) for path in sorted(folder.glob("*/card.toml"))]
+    return tuple(card for card in cards if card.files)
 
 
 def show(name: str) -> Card:

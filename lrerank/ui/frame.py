@@ -18,7 +18,7 @@ STYLE = """<style>
 [data-testid="stStatusWidget"]{visibility:hidden}
 [data-testid="stCaptionContainer"],[data-testid="stCaptionContainer"] p{color:inherit;opacity:.86}
 [data-testid="stMarkdownContainer"] h2{font-size:1.25rem;padding:.2rem 0 .4rem}
-[data-testid="stBaseButton-primary"] p,[data-testid="stBaseButton-primary"] span,
+[data-testid="stBaseButton-primary"]:not(:disabled) p,[data-testid="stBaseButton-primary"]:not(:disabled) span,
 [data-testid="stMultiSelect"] span[title]{color:light-dark(#fff,#0b1520)}
 .lr-heading{margin-bottom:-.4rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center}
 .lr-heading h1{padding:0;font-size:1.7rem}

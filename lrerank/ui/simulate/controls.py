@@ -10,7 +10,7 @@ import streamlit as st
 from lrerank.errors import LrerankError
 from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
-from lrerank.ui.catalogs.listing import ready
+from lrerank.ui.catalogs.choosing import catalog_box
 from lrerank.ui.frame import choose, chosen
 from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages
 from lrerank.ui.policy import Policy
@@ -34,7 +34,7 @@ def controls() -> tuple[Setup, bool, float]:
     Returns:
         What is set, whether a run may end as soon as its answer is clear, and the user's own searches a day.
     """
-    catalog = _catalog()
+    catalog = catalog_box(Store(), _ASKED_CATALOG)
     who = populations()
     population = st.selectbox(
         "Population", list(who), format_func=lambda name: who[name].label, key="population", bind="query-params"
@@ -84,22 +84,6 @@ def checked(setup: Setup) -> Experiment | None:
     except LrerankError as error:
         st.error(told(error))
         return None
-
-
-def _catalog() -> str:
-    labels = ready(Store())
-    asked = st.session_state.pop(_ASKED_CATALOG, None)
-    if asked in labels:
-        st.session_state["catalog"] = asked
-    found = st.selectbox(
-        "Catalog",
-        list(labels),
-        format_func=labels.__getitem__,
-        key="catalog",
-        bind="query-params",
-        help="Your own come in on the page Data.",
-    )
-    return str(found)
 
 
 def _policy() -> Policy:

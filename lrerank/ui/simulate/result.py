@@ -21,6 +21,7 @@ from lrerank.store import Store
 from lrerank.ui.chart import chart
 from lrerank.ui.downloads import downloads
 from lrerank.ui.frame import choose
+from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import LEARNED, carried
 from lrerank.ui.words import told
@@ -144,16 +145,15 @@ def _what_next(outcome: Outcome, traffic: float) -> None:
     """Carry the setting on, ship it, or put another run beside it."""
     use, export, beside = st.columns([1.2, 1, 1.4])
     policy = carried(outcome.experiment, LEARNED, f"the run {outcome.run.run_id}")
-    if use.button(
+    use.button(
         "Use this setting",
         icon=":material/bookmark:",
         width="stretch",
         disabled=policy is None,
         help="Playground and Tune go on with the learned reranker of this run.",
-    ):
-        assert policy is not None  # noqa: S101  (the button is disabled without one)
-        choose(policy)
-        st.toast("The setting goes with you to all pages.")
+        on_click=_carry_on,
+        args=(policy,),
+    )
     with export.popover("Export", icon=":material/download:", width="stretch"):
         _export(outcome, traffic)
     with beside.popover("Beside another run", icon=":material/compare_arrows:", width="stretch"):
@@ -164,6 +164,11 @@ def _what_next(outcome: Outcome, traffic: float) -> None:
         other = st.selectbox("Run", others, index=None, placeholder="Choose a run", key="beside") if others else None
     if other is not None:
         _beside(outcome, other)
+
+
+def _carry_on(policy: Policy) -> None:
+    choose(policy)
+    st.toast("The setting goes with you to all pages.", icon=":material/bookmark:")
 
 
 def _beside(outcome: Outcome, other: str) -> None:

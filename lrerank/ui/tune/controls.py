@@ -6,10 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from lrerank.data.own import own_names
-from lrerank.data.worlds import NAMES
 from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS
 from lrerank.store import Store
+from lrerank.ui.catalogs.choosing import catalog_box
 from lrerank.ui.frame import chosen
 from lrerank.ui.playground.asked import STRATEGIES
 from lrerank.ui.policy import Policy
@@ -34,15 +33,7 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
         What is set, and whether it can be run; what is wrong is said at the control.
     """
     policy = chosen()
-    own = own_names(store.catalogs)
-    catalog = st.selectbox(
-        "Catalog",
-        [*NAMES, *own],
-        format_func=lambda name: name.capitalize() if name in NAMES else f"{name} (yours)",
-        key="catalog",
-        bind="query-params",
-        help="Your own come in on the page Data.",
-    )
+    catalog = catalog_box(store)
     given: dict[str, Any] = {"question": question, "policy": policy, "catalog": catalog}
     given["searches"] = st.select_slider(
         "Searches (your horizon)",
