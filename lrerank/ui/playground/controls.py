@@ -173,13 +173,19 @@ def policy_controls(session: Session) -> Policy:
         "Reset to the stage's defaults",
         icon=":material/restart_alt:",
         width="stretch",
+        key="reset",
         disabled=not changed,
         on_click=_reset,
         args=(session.world,),
     )
-    seed = st.session_state.setdefault("seed", _FIRST_SEED)
+    st.session_state.setdefault("seed", _FIRST_SEED)
     st.button(
-        "Draw again", icon=":material/casino:", width="stretch", on_click=_draw_again, help=f"This is draw {seed}."
+        "Draw again",
+        icon=":material/casino:",
+        width="stretch",
+        key="draw-again",
+        on_click=_draw_again,
+        help="Exploration draws by chance. Another draw of the same request, without learning anything.",
     )
     return policy
 

@@ -63,8 +63,9 @@ def draw() -> None:
 def _session(world: str) -> Session:
     """This browser session's playground, with a sentence for those who wait for the first one ever."""
     key = f"session-{world}"
+    # Drawn in every run, so that what follows keeps its place and is not built anew.
+    place = st.empty()
     if key not in st.session_state:
-        place = st.empty()
         with place.container():
             bar = st.progress(0.0, "Preparing the demo: some seconds, the first time only")
 
@@ -116,11 +117,11 @@ def _told(session: Session, shown: Comparison) -> None:
         else:
             sentence.markdown(f"{clicks} {'click' if clicks == 1 else 'clicks'} learned so far in this window.")
         undo.button(
-            "Undo", icon=":material/undo:", width="stretch", disabled=not clicks, on_click=_undo, args=(session,),
+            "Undo", key="undo", icon=":material/undo:", width="stretch", disabled=not clicks, on_click=_undo, args=(session,),
             help="Takes the last click back.",
         )  # fmt: skip
         forget.button(
-            "Forget all", width="stretch", disabled=not clicks, on_click=_start_over, args=(session,),
+            "Forget all", key="forget", width="stretch", disabled=not clicks, on_click=_start_over, args=(session,),
             help="Takes all clicks of this window back.",
         )  # fmt: skip
     if about == (shown.asked.user_id, shown.asked.query) and isinstance(change, Change) and change.moves:
