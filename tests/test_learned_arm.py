@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ import small_site
 from lrerank.experiments.arms.base import Outcomes, Requests
 from lrerank.experiments.arms.fixed import RetrievalOrder
 from lrerank.experiments.arms.learned import Learned
+from lrerank.experiments.as_pipeline import as_pipeline
 from lrerank.experiments.building import arms_of, course_of, scene_of, world_of
 from lrerank.experiments.scene import Scene
 from lrerank.experiments.spec import Experiment
+from lrerank.pipeline import Pipeline
 from lrerank.reranker import Frozen
 from lrerank.store import Store
-from lrerank.types import IntArray
+from lrerank.types import Candidates, IntArray
 
 SLOTS = 5
 LISTS = 2000
@@ -151,3 +154,26 @@ def test_no_candidates_no_list(small: Experiment, scene: Scene, kind: dict[str, 
     assert (served.columns == -1).all() and (served.greedy == -1).all() and (served.propensities == 1).all()
     nothing = np.zeros((2, SLOTS), np.bool_)
     arm.learn(asked, served, Outcomes(nothing, nothing, nothing.astype(np.float64)))
+
+
+@pytest.mark.parametrize("fallback", ["rerank", "mmr"])
+def test_strangers_are_shown_what_the_exported_pipeline_shows_them(
+    small: Experiment, scene: Scene, fallback: str
+) -> None:
+    cold = {"fallback": fallback, "threshold": 2}
+    arm = arm_of(small, scene, cold_start=cold)
+    experiment = small.with_values(
+        {"arms": {"learned": {"kind": "learned", "cold_start": cold}}, "baseline": "learned"}
+    )
+    *before, learned = as_pipeline(experiment, "learned").pipeline
+    stage = {"stage_type": "sort", "stage_id": fallback, "parameters": {"top_n": learned["parameters"]["top_n"]}}
+    pipeline = Pipeline.from_json([*(each for each in before if each["stage_type"] == "sort"), stage])
+    for query, text in enumerate(scene.search.texts):
+        there = int((scene.rows[query] >= 0).sum())
+        asked = same_request(scene, 1)
+        numbers = np.array([query])
+        asked = replace(asked, query=numbers, rows=scene.rows[numbers], scores=scene.scores[numbers])
+        start = Candidates(scene.rows[query, :there].copy(), scene.scores[query, :there].copy())
+        expected = pipeline.run({"query": text}, catalog=scene.catalog, store=Store(), candidates=start).candidates
+        columns = arm.rank(asked).columns[0]
+        assert scene.rows[query, columns[columns >= 0]].tolist() == expected.rows.tolist()

@@ -126,6 +126,8 @@ def test_unknown_and_cold_users_get_the_fallback_and_are_told(store: Store) -> N
     diverse = {"stage_id": "mmr", "parameters": {"lambda": 0.3}}
     other = run([SEARCH, learned(fallback=diverse)], store, {**INPUTS, "user_id": "stranger"})
     assert other.to_json()["fallback"] == "mmr ranked: the user is unknown"
+    long = run([SEARCH, learned(fallback=diverse, top_n=15)], store, {**INPUTS, "user_id": "stranger"})
+    assert len(long.documents) == 15
     assert run([SEARCH, learned()], store, {**INPUTS, "user_id": ""}).details.fallback
 
 

@@ -229,7 +229,7 @@ class LearnedRerank(Stage[LearnedRerankParameters]):
             parameters.fallback if isinstance(parameters.fallback, Fallback) else Fallback(stage_id=parameters.fallback)
         )
         stage = FALLBACKS[fallback.stage_id]()
-        own = stage.parameters_type.model_validate(fallback.parameters)
+        own = stage.parameters_type.model_validate({"top_n": parameters.top_n, **fallback.parameters})
         outcome = stage.run(own, request, candidates, environment)
         # `score` is the relevance this stage received, whoever ranks.
         place_of = {row: place for place, row in enumerate(candidates.rows.tolist())}

@@ -53,13 +53,13 @@ class MMR(_Fixed):
 
     def __init__(self, search: Search, slots: int, weight: float = 0.5) -> None:
         self.search, self.slots, self.weight = search, slots, weight
-        self._lists: dict[tuple[int, bytes], IntArray] = {}
+        self._lists: dict[tuple[int, bytes, bytes], IntArray] = {}
 
     def rank(self, requests: Requests) -> Served:
         columns = np.full((len(requests), self.slots), ABSENT, np.int64)
         for place, query in enumerate(requests.query.tolist()):
-            # Which candidates there are changes when documents are launched.
-            key = query, requests.rows[place].tobytes()
+            # Which candidates there are changes when documents are launched, and scores where they are learned.
+            key = query, requests.rows[place].tobytes(), requests.scores[place].tobytes()
             if key not in self._lists:
                 if len(self._lists) >= _REMEMBERED_LISTS:
                     self._lists.clear()

@@ -108,14 +108,14 @@ class Learned:
     def rank(self, requests: Requests) -> Served:
         """Draws lists; strangers get the fallback's."""
         m, k, threshold = len(requests), self._slots, self._spec.cold_start_after
-        fallback = self._fallback.rank(requests).columns
+        incoming = self._incoming(requests)
+        fallback = self._fallback_lists(requests, incoming)
         columns, greedy = np.full((m, k), ABSENT, np.int64), np.full((m, k), ABSENT, np.int64)
         propensities, probability = np.ones((m, k)), np.full((m, k), np.nan)
         explored = np.zeros((m, k), np.bool_)
         segments: list[str] = []
         frozen: list[_Shown | None] = []
         profiles, link = self.reranker.behaviour.profiles, self._current_link()
-        incoming = self._incoming(requests)
         for place in range(m):
             shelved = self._shelved(requests, place, incoming[place])
             block = self._block(requests, place, shelved)
@@ -169,6 +169,15 @@ class Learned:
         # Afterwards, since pages of others are frozen above: as they were before their own outcome counts.
         if self._before is not None:
             self._before.learn(requests, served, outcomes)
+
+    def _fallback_lists(self, requests: Requests, incoming: FloatArray) -> IntArray:
+        """[m, k] columns that strangers are shown: as in the stage, `mmr` gets what the model gets, best first."""
+        if not isinstance(self._fallback, MMR):
+            return self._fallback.rank(requests).columns
+        order = np.argsort(np.where(requests.rows >= 0, -incoming, np.inf), axis=1, kind="stable")
+        rows, scores = (np.take_along_axis(values, order, axis=1) for values in (requests.rows, incoming))
+        columns = self._fallback.rank(replace(requests, rows=rows, scores=scores)).columns
+        return np.where(columns >= 0, np.take_along_axis(order, np.maximum(columns, 0), axis=1), ABSENT)
 
     def _unexplored(self, values: FloatArray, shown: IntArray, impression: int) -> IntArray:
         """[k] a list by value, as it would be drawn without exploration: exact ties are split evenly.
