@@ -175,7 +175,7 @@ class Learned:
         if not isinstance(self._fallback, MMR):
             return self._fallback.rank(requests).columns
         order = np.argsort(np.where(requests.rows >= 0, -incoming, np.inf), axis=1, kind="stable")
-        rows, scores = (np.take_along_axis(values, order, axis=1) for values in (requests.rows, incoming))
+        rows, scores = np.take_along_axis(requests.rows, order, axis=1), np.take_along_axis(incoming, order, axis=1)
         columns = self._fallback.rank(replace(requests, rows=rows, scores=scores)).columns
         return np.where(columns >= 0, np.take_along_axis(order, np.maximum(columns, 0), axis=1), ABSENT)
 
