@@ -360,6 +360,20 @@ def test_the_fallback_is_the_policys(session: Session) -> None:
     assert [row.move(MMR) for row in shown.learned] == [0] * 10
 
 
+def test_what_ends_a_cold_start_is_told_against_what_the_fallback_showed(session: Session) -> None:
+    asked = asked_by(session, VISITOR, policy=Policy(exploration_rate=0.0, fallback="mmr", cold_start_after=1))
+    before = session.rank(asked)
+    assert before.badge
+    changed = session.click(before, before.learned[2].document.document_id)
+    after = session.rank(asked)
+    places = {row.document.title: row.slot for row in before.learned}
+    moved = [row for row in after.learned if places.get(row.document.title) != row.slot]
+    assert "against the fallback's order" in changed.sentence
+    assert [move.after for move in changed.moves] == [row.slot for row in moved]
+    assert all(move.before == places.get(move.title, move.before) for move in changed.moves)
+    assert any(move.title in places for move in changed.moves)
+
+
 def test_undo_restores_everything(demo: Store) -> None:
     session = Session("marketplace", demo, clock=lambda: 1_790_000_000.0)
     both = [asked_by(session), asked_by(session, VISITOR)]

@@ -94,7 +94,7 @@ def change(
     against = ""
     if old is None:
         profile += " That ends the cold start: the model ranks now."
-        old, against = np.arange(len(new)), " against the fallback's order"
+        old, against = _fallback_order(before, len(new)), " against the fallback's order"
     place_before = np.empty(len(old), np.int64)
     place_before[old] = np.arange(len(old))
     place_after = np.empty(len(new), np.int64)
@@ -147,6 +147,12 @@ def liking(reranker: LearnedReranker, user_id: str) -> Liking | None:
 def short(text: str, limit: int = _SHORT) -> str:
     """Cut at a word, with an ellipsis."""
     return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0].rstrip(",;:- (") + "…"
+
+
+def _fallback_order(ranking: Ranking, candidates: int) -> IntArray:
+    """[candidates] what the fallback showed, best first, then the others in the incoming order."""
+    shown = [] if ranking.details is None else list(ranking.details.chosen)
+    return np.array([*shown, *(place for place in range(candidates) if place not in shown)], np.int64)
 
 
 def _count(moved: int, against: str) -> str:
