@@ -39,13 +39,15 @@ def test_a_run_is_watched_from_two_windows_and_cancelled(browser: Browser, serve
     page.get_by_role("button", name="Simulate", exact=True).click()
     expect(page.get_by_text("Provisional.")).to_be_visible(timeout=20_000)
     page.wait_for_url("**run=regulars-2000-*")
-    page.wait_for_selector(".lr-chart .scatterlayer .trace", timeout=60_000)
+    page.wait_for_selector(".st-key-live .scatterlayer .trace", timeout=60_000)
     # Zoom and legend stay while the chart is drawn again, and no frame is blank.
     page.evaluate(WATCH)
-    page.locator(".lr-chart .legendtoggle").first.click()
+    page.locator(".st-key-live .legendtoggle").first.click()
     page.wait_for_timeout(5000)
     assert page.evaluate("window.blank") == 0 and page.evaluate("window.redrawn") > 3
-    hidden = page.evaluate("document.querySelector('.lr-chart').data.some(trace => trace.visible === 'legendonly')")
+    hidden = page.evaluate(
+        "document.querySelector('.st-key-live .lr-chart').data.some(trace => trace.visible === 'legendonly')"
+    )
     assert hidden
     window.shoot("simulate-live")
     other = Window(browser, server, page.url.removeprefix(f"{server}/"), CHART)
@@ -64,10 +66,10 @@ def test_a_run_is_watched_from_two_windows_and_cancelled(browser: Browser, serve
 
 WATCH = """() => {
   window.blank = 0; window.redrawn = 0;
-  const place = document.querySelector('.lr-chart');
+  const place = document.querySelector('.st-key-live .lr-chart');
   place.on('plotly_afterplot', () => { window.redrawn += 1; });
   const look = () => {
-    const now = document.querySelector('.lr-chart');
+    const now = document.querySelector('.st-key-live .lr-chart');
     if (now !== place || !now.querySelector('.xtick')) window.blank += 1;
     requestAnimationFrame(look);
   };

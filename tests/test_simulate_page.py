@@ -47,7 +47,7 @@ def test_toml_of_the_page_is_the_same_experiment(tmp_path: Path) -> None:
     spec.write_text(experiment.to_toml())
     assert Experiment.read(spec) == experiment
     # A world counts from the log on.
-    assert experiment.world.parameters["shifts"] == [1700]
+    assert experiment.world.parameters["shifts"] == [1200]
 
 
 def test_what_is_watched() -> None:

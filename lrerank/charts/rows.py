@@ -237,6 +237,7 @@ def forest_figure(found: Forest) -> Figure:
 def groups_figure(found: GroupsChart) -> Figure:
     """Dots with whiskers, arms beside each other in every group."""
     colour = colours(found.arms)
+    weighed = "slots shown" if found.by == _GROUPS["position"] else "requests"
     names = list(dict.fromkeys(cell.group for cell in found.cells))
     arms = [arm for arm in found.arms if any(cell.arm == arm for cell in found.cells)]
     traces = []
@@ -255,7 +256,7 @@ def groups_figure(found: GroupsChart) -> Figure:
                 "marker": {"size": 8, "color": colour[arm]},
                 "error_y": _whiskers(rows, colour[arm]),
                 "text": [
-                    f"{plain(cell.group)}, {arm}: {_said(row, sign=found.is_difference)}; {cell.share:.1%} of its requests"
+                    f"{plain(cell.group)}, {arm}: {_said(row, sign=found.is_difference)}; {cell.share:.1%} of its {weighed}"
                     for cell, row in zip(own, rows, strict=True)
                 ],
                 "hovertemplate": "%{text}<extra></extra>",

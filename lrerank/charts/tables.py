@@ -10,7 +10,7 @@ from math import floor, isfinite, log10
 import pandas as pd
 
 from lrerank.charts.lines import PER
-from lrerank.charts.values import REWARDS, VARIETY, Values, values_of
+from lrerank.charts.values import REWARDS, VARIETY, Values, of_whole_run, values_of
 from lrerank.errors import LrerankError
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.ablation import Ablation
@@ -198,6 +198,7 @@ def _of_arms(title: str, found: Sequence[Values], measures: Sequence[str], exper
     rows = tuple((each.arm, *(_own(each, measure) for measure in shown)) for each in found)
     start, end = experiment.window
     columns = ("arm", *(_scale(measure)[1] for measure in shown))
+    note = f"{note} {of_whole_run(experiment, shown)}".strip()
     return Table(f"{title}, searches {start:,} to {end:,}", columns, rows, note)
 
 

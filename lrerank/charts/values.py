@@ -31,8 +31,18 @@ class Values:
     values: Mapping[str, Estimate]
 
 
+def of_whole_run(experiment: Experiment, measures: Sequence[str]) -> str:
+    """Which of the measures are not of the measured window, as a sentence; "" where there is no difference."""
+    labels = [MEASURES[measure].label for measure in measures if not MEASURES[measure].additive]
+    if not labels or experiment.window == (0, experiment.impressions):
+        return ""
+    return f"Over all {experiment.impressions:,} searches after the log: {', '.join(labels)}."
+
+
 def values_of(figures: pd.DataFrame, experiment: Experiment, measures: Sequence[str] = REWARDS) -> tuple[Values, ...]:
     """Every arm over the measured window, the reference last; measures that an arm has no figures of are left out.
+
+    What is not additive is over the whole run, see `of_whole_run`.
 
     Only replicates that all arms with the measure have finished count.
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lrerank.data.worlds_queries import Intent, World, ask, pick, unrepeated
+from lrerank.types import BoolArray
 
 _PRODUCTS = 4000
 _TODAY = datetime(2026, 1, 15, tzinfo=UTC)
@@ -232,10 +233,11 @@ def _shop_price(price: float) -> float:
 def _intents(rng: np.random.Generator, shelves: Sequence[dict[str, Any]], made: Sequence[Product]) -> list[Intent]:
     """Three per shelf: the thing itself, with a trait, and with a brand, colour, material or cut."""
     intents: list[Intent] = []
+    columns = _Columns(made)
     for shelf in shelves:
         also = pick(rng, shelf["also"])
         means = tuple(shelf.get("also_means", {}).get(also, shelf["nouns"]))
-        intents.append(_intent(made, shelf, means, {}, (also, f"best {also}", f"{also} sale")))
+        intents.append(_intent(columns, shelf, means, {}, (also, f"best {also}", f"{also} sale")))
         noun = pick(rng, [noun for noun in shelf["nouns"] if any(product.noun == noun for product in made)])
         own = [product for product in made if product.shelf is shelf and product.noun == noun]
         trait = pick(rng, list(dict.fromkeys(trait for product in own for trait in product.traits)))
@@ -248,7 +250,7 @@ def _intents(rng: np.random.Generator, shelves: Sequence[dict[str, Any]], made: 
         ]
         if not shelf.get("distinct"):
             phrasings.append(f"{asked} {also}")
-        intents.append(_intent(made, shelf, (noun,), {"trait": trait}, phrasings))
+        intents.append(_intent(columns, shelf, (noun,), {"trait": trait}, phrasings))
         product = own[int(rng.integers(len(own)))]
         kind = int(rng.integers(4))
         if kind == 0 and product.colour:
@@ -266,12 +268,37 @@ def _intents(rng: np.random.Generator, shelves: Sequence[dict[str, Any]], made: 
         else:
             wanted = {"brand": product.brand}
             phrasings = [f"{product.brand.lower()} {noun}", f"{product.brand} {noun}", f"{noun} by {product.brand}"]
-        intents.append(_intent(made, shelf, (noun,), wanted, phrasings))
+        intents.append(_intent(columns, shelf, (noun,), wanted, phrasings))
     return intents
 
 
+class _Columns:
+    """What intents ask of products, one array per property."""
+
+    def __init__(self, made: Sequence[Product]) -> None:
+        self._made = made
+        self._found: dict[tuple[str, str], BoolArray] = {}
+        self.noun, self.category = (
+            np.array(values) for values in ([p.noun for p in made], [p.shelf["category"] for p in made])
+        )
+
+    def having(self, name: str, value: str) -> BoolArray:
+        """[products] whether a property has a value, or a value is among the traits."""
+        if (name, value) not in self._found:
+            having = [
+                value in product.traits if name == "trait" else getattr(product, name) == value
+                for product in self._made
+            ]
+            self._found[name, value] = np.array(having, np.bool_)
+        return self._found[name, value]
+
+    def on(self, shelf: dict[str, Any]) -> BoolArray:
+        """[products] whether a product is of this shelf."""
+        return np.array([product.shelf is shelf for product in self._made], np.bool_)
+
+
 def _intent(
-    made: Sequence[Product],
+    made: _Columns,
     shelf: dict[str, Any],
     nouns: tuple[str, ...],
     wanted: dict[str, str],
@@ -281,19 +308,13 @@ def _intent(
 
     A noun counts as asked for only where the shelf's nouns are different things.
     """
-    grades = np.zeros(len(made), np.int64)
-    tempting = np.zeros(len(made), np.bool_)
-    for row, product in enumerate(made):
-        met = [
-            value in product.traits if name == "trait" else getattr(product, name) == value
-            for name, value in wanted.items()
-        ]
-        if shelf.get("distinct"):
-            met.append(product.noun in nouns)
-        if product.shelf is shelf:
-            grades[row] = 3 if all(met) else 2 if 2 * sum(met) >= len(met) else 1
-        tempting[row] = product.shelf["category"] == shelf["category"] or any(met)
-    return Intent(tuple(unrepeated(text) for text in phrasings), grades, tempting)
+    met = [made.having(name, value) for name, value in wanted.items()]
+    if shelf.get("distinct"):
+        met.append(np.isin(made.noun, nouns))
+    count = np.sum(met, axis=0, dtype=np.int64) if met else np.zeros(len(made.noun), np.int64)
+    graded = np.where(count == len(met), 3, np.where(2 * count >= len(met), 2, 1))
+    tempting = (made.category == shelf["category"]) | (count > 0)
+    return Intent(tuple(unrepeated(text) for text in phrasings), np.where(made.on(shelf), graded, 0), tempting)
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -17,7 +17,6 @@ rival that knows nothing of persons would do:
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from lrerank.experiments.search import Search
 from lrerank.types import FloatArray, IntArray
@@ -155,6 +154,9 @@ class Rates:
             dispersion: variance of a total as a multiple of its mean.
         """
         worth = 1.0 / np.log2(np.arange(2, self._search.rows.shape[1] + 2))
+        # Workers of arms that need no rates are not kept waiting for it.
+        from scipy.optimize import isotonic_regression
+
         expected = _sums(columns, examined, len(worth))
         worth = worth / (worth @ expected / expected.sum())
         self.level = totals.sum() / examined.sum()

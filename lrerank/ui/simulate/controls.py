@@ -12,7 +12,7 @@ from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
 from lrerank.ui.catalogs.choosing import catalog_box
 from lrerank.ui.frame import choose, chosen
-from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages
+from lrerank.ui.playground.asked import STRATEGIES, pages_explored
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, USUAL_ARMS, Setup, populations
 from lrerank.ui.words import plain, told
@@ -94,10 +94,10 @@ def _policy() -> Policy:
     st.session_state.setdefault(_STRATEGY, policy.strategy)
     rate = st.slider("Exploration rate", 0.0, 1.0, step=0.01, key=_RATE, help=_explained(policy))
     strategy = st.selectbox("Strategy", list(STRATEGIES), format_func=STRATEGIES.__getitem__, key=_STRATEGY)
-    st.caption(f"{percent(share_of_pages(rate))} of result pages contain an explored slot.")
     if (rate, strategy) != (policy.exploration_rate, policy.strategy):
         policy = replace(policy, exploration_rate=rate, strategy=strategy, origin="the page Simulate")
         choose(policy)
+    st.caption(f"{pages_explored(policy)}.")
     return policy
 
 
@@ -172,9 +172,10 @@ def _more() -> dict[str, Any]:
         1,
         key="worlds",
         bind="query-params",
-        help="Above 1, worlds are drawn from a published distribution, and intervals are over worlds.",
+        help="Above 1, worlds are drawn from a published distribution. Charts then have the wider interval, mostly that "
+        "over worlds; one that allows for looking after every replicate is about the worlds drawn only.",
     )
-    logged = st.number_input("Searches logged before", 0, 100_000, 1000, 500, key="logged", bind="query-params")
+    logged = st.number_input("Searches logged before", 0, 100_000, 500, 500, key="logged", bind="query-params")
     batch = st.number_input("Searches between updates", 1, 10_000, 25, 25, key="batch", bind="query-params")
     seed = st.number_input("Seed", 0, 2**32 - 1, 0, 1, key="seed-of-run", bind="query-params")
     traffic = st.number_input(

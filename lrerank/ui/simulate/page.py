@@ -24,6 +24,11 @@ from lrerank.ui.welcome.finished import RUN_ID, finished
 
 _RUN, _SETUPS, _TOLD = "run", "simulate-setups", "simulate-told"
 _SECONDS = 0.5
+_NOT_YET = "Nothing can be said yet: no replicate is finished."
+_NOT_WATCHED = (
+    "What it says is told at its end. On the way only the learned reranker, or a single other policy, is looked at, since "
+    "an interval that allows for looking needs an arm that was chosen before."
+)
 
 
 def draw() -> None:
@@ -92,7 +97,7 @@ def _live(run_id: str, traffic: float) -> None:
             f'<p class="lr-lead"><b>Provisional.</b> {escape(told(job.look, job.experiment, job.watched, goes_on=True))}</p>'
         )
     else:
-        st.html('<p class="lr-lead"><b>Provisional.</b> Nothing can be said yet: no replicate is finished.</p>')
+        st.html(f'<p class="lr-lead"><b>Provisional.</b> {_NOT_YET if job.watched else _NOT_WATCHED}</p>')
     share, said = progress(snapshot)
     st.progress(share, said)
     cancel, enough, change = st.columns([1, 1.6, 1.4])

@@ -11,6 +11,7 @@ import streamlit as st
 from lrerank.charts.curves import curves_figure, difference_curves, difference_figure, learning_curves, regret
 from lrerank.charts.lift_charts import net_return, net_return_figure, waterfall, waterfall_figure
 from lrerank.charts.rows import forest_figure, groups_figure
+from lrerank.charts.values import of_whole_run
 from lrerank.errors import LrerankError
 from lrerank.experiments.lifts import explained, lifts
 from lrerank.experiments.measures_table import MEASURES
@@ -32,6 +33,10 @@ _LIVE = ("Difference", "Learning curves", "Lift by step", "Exploration", "Regret
 _ENDED = (*_LIVE, "Segments", "Cold start", "Positions", "All measures")
 _AGAINST = ("Against the baseline", "Each on its own")
 _DIGITS = "%.4f"
+_STOPPED = (
+    "Only this sentence allows for the run's having ended when its answer was clear: bands and intervals below are somewhat "
+    "too narrow for such a run."
+)
 
 
 def draw_live(snapshot: Snapshot, experiment: Experiment, traffic: float) -> None:
@@ -40,12 +45,15 @@ def draw_live(snapshot: Snapshot, experiment: Experiment, traffic: float) -> Non
     if snapshot.overall.empty:
         st.caption("The first curve comes in a few seconds.")
         return
-    _draw(view, snapshot.overall, experiment, traffic)
+    with st.container(key="live"):
+        _draw(view, snapshot.overall, experiment, traffic)
 
 
 def draw_outcome(outcome: Outcome, traffic: float) -> None:
     """Everything."""
     st.html(f'<p class="lr-lead">{escape(outcome.sentence)}</p>')
+    if outcome.status == "stopped":
+        st.caption(_STOPPED)
     _what_next(outcome, traffic)
     view = _view(_ENDED)
     match view:
@@ -137,7 +145,8 @@ def _measures(outcome: Outcome) -> None:
     st.dataframe(table, column_config=columns, width="stretch")
     start, end = outcome.experiment.window
     st.caption(
-        f"Means of all replicates over searches {start:,} to {end:,}. Differences are surer than values: see above."
+        f"Means of all replicates over searches {start:,} to {end:,}. Differences are surer than values: see above. "
+        f"{of_whole_run(outcome.experiment, list(table.columns))}"
     )
 
 

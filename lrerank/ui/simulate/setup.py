@@ -138,7 +138,7 @@ class Setup:
     impressions: int = 4000
     replicates: int = 12
     worlds: int = 1
-    logged: int = 1000
+    logged: int = 500
     batch: int = _BATCH
     seed: int = 0
     changes: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from lrerank.charts.figures import LIFTS, Figure, faint
@@ -51,9 +52,10 @@ def dose_picture(found: Dose) -> Figure:
     figure = dose_figure(found)
     if len(found.series) == 1:
         [points] = found.series.values()
-        kept = [point.at for point in points if point.kept]
-        # Whether settings can be told apart is said by their paired differences, not by where their intervals overlap.
-        figure["layout"]["shapes"] = [_band(min(kept), max(kept))] if len(kept) > 1 else []
+        # Whether settings can be told apart is said by their paired differences, not by where their intervals overlap;
+        # one that is shown to be worse may stand between two that can't be.
+        stretches = [[point.at for point in some] for kept, some in groupby(points, lambda point: point.kept) if kept]
+        figure["layout"]["shapes"] = [_band(some[0], some[-1]) for some in stretches if len(some) > 1]
         figure["layout"]["showlegend"] = False
         figure["layout"]["margin"] = {**figure["layout"]["margin"], "t": 12}
     else:

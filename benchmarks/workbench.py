@@ -1,0 +1,134 @@
+"""How long people wait for the workbench, in a real Chromium.
+
+    python benchmarks/workbench.py [--minutes 0]
+
+- first page: from a server that is up to the first page with its chart, in a fresh browser; the second value is that of
+  the same page again. The server's own start stands beside it.
+- first chart, verdict: from the click on Simulate, with all that is set by default, to the first curve and to a verdict
+  that is no longer provisional.
+- rerun: from a change of a control to the page at rest, while that run is under way.
+- blank: frames in ten seconds of live updates in which the chart was gone, and how often it was drawn.
+- memory: with --minutes, the browser's heap before and after so many minutes of a long run, and searches streamed.
+
+Chromium and Playwright have to be there (the tests' extra has Playwright).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from browsing import FLAGS, IDLE, running_app
+
+CHART, CURVE = ".lr-chart .main-svg", ".st-key-live .scatterlayer .trace"
+LONG = "arms=static+%28lexical%29&arms=uniform+%28random%29&searches=40%2C000&replicates=200&stops=false"
+WATCH = """() => {
+  window.blank = 0; window.redrawn = 0;
+  const place = document.querySelector('.st-key-live .lr-chart');
+  place.on('plotly_afterplot', () => { window.redrawn += 1; });
+  const look = () => {
+    if (document.querySelector('.st-key-live .lr-chart') !== place || !place.querySelector('.xtick')) window.blank += 1;
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def seconds_until(page: Page, selector: str, since: float, timeout: float = 300) -> float:
+    page.wait_for_selector(selector, timeout=1000 * timeout)
+    return time.monotonic() - since
+
+
+def first_pages(browser: Browser, address: str) -> tuple[float, float]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    found = []
+    for _ in range(2):
+        began = time.monotonic()
+        page.goto(address)
+        found.append(seconds_until(page, CHART, began))
+    page.close()
+    return found[0], found[1]
+
+
+def a_run(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/simulate")
+    page.wait_for_selector(CHART)
+    page.wait_for_selector(IDLE)
+    began = time.monotonic()
+    page.get_by_role("button", name="Simulate", exact=True).click()
+    page.wait_for_selector("text=Provisional", timeout=60_000)
+    print(f"click to progress      {time.monotonic() - began:6.2f} s")
+    print(f"click to first curve   {seconds_until(page, CURVE, began):6.2f} s")
+    page.evaluate(WATCH)
+    page.wait_for_timeout(10_000)
+    print(
+        f"blank frames in 10 s   {page.evaluate('window.blank'):6d}   redrawn {page.evaluate('window.redrawn')} times"
+    )
+    reruns = []
+    for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowLeft"):
+        page.get_by_role("slider", name="Exploration rate").press(key)
+        changed = time.monotonic()
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=running]", timeout=5000)
+        reruns.append(seconds_until(page, IDLE, changed))
+        page.wait_for_timeout(1000)
+    print(f"rerun during a run     {min(reruns):6.2f} to {max(reruns):.2f} s")
+    print(f"click to verdict       {seconds_until(page, 'text=Use this setting', began):6.2f} s")
+    page.close()
+
+
+def memory(browser: Browser, address: str, minutes: float) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/simulate?{LONG}")
+    page.wait_for_selector(CHART)
+    page.get_by_role("button", name="Simulate", exact=True).click()
+    page.wait_for_selector("text=Provisional", timeout=60_000)
+    page.wait_for_timeout(20_000)
+    session = page.context.new_cdp_session(page)
+
+    def heap() -> float:
+        session.send("HeapProfiler.collectGarbage")
+        used: float = session.send("Runtime.getHeapUsage")["usedSize"]
+        return used / 1e6
+
+    count = "document.querySelectorAll('*').length"
+    before, nodes = heap(), page.evaluate(count)
+    page.wait_for_timeout(60_000 * minutes)
+    after = heap()
+    said = page.locator("[data-testid=stProgress]").inner_text()
+    print(f"heap {before:.1f} → {after:.1f} MB, elements {nodes} → {page.evaluate(count)}; {said}")
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector("text=Use this setting", timeout=60_000)
+    page.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=0)
+    minutes = parser.parse_args().minutes
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        os.environ["LRERANK_HOME"] = folder
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        began = time.monotonic()
+        with running_app(Path(folder) / "log") as (address, _):
+            print(f"server up              {time.monotonic() - began:6.2f} s")
+            first, second = first_pages(browser, address)
+            print(f"first page             {first:6.2f} s, again {second:.2f} s")
+            a_run(browser, address)
+            if minutes:
+                memory(browser, address, minutes)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
