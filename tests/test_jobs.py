@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -57,6 +58,30 @@ def test_a_job_gives_the_figures_of_the_same_run_elsewhere(jobs: Jobs, store: St
     pd.testing.assert_frame_equal(
         found.sort_values(keys, ignore_index=True), wanted.sort_values(keys, ignore_index=True)
     )
+
+
+def test_prepared_processes_are_used_once_and_end(store: Store) -> None:
+    jobs = Jobs(workers=2)
+    before = set(_children(os.getpid()))
+    jobs.prepare(store, small())
+    jobs.prepare(store, small())
+    first = jobs.simulate(store, small(seed=3))
+    assert first.wait(120) and first.run.status == "done"
+    assert set(_children(os.getpid())) <= before, "they end with the run"
+    jobs.prepare(store, small())
+    jobs.close()
+    assert set(_children(os.getpid())) <= before, "nobody is left behind"
+
+
+def test_nothing_is_prepared_where_it_can_not_be(jobs: Jobs, store: Store, tmp_path: Path) -> None:
+    """The run itself tells why."""
+    gone = tmp_path / "gone.csv"
+    gone.write_text("id,title,topic\na,red shoe,shoes\nb,blue hat,hats\n")
+    experiment = small(**{"world.catalog": str(gone), "world.queries": 1})
+    gone.unlink()
+    jobs.prepare(store, experiment)
+    job = jobs.simulate(store, experiment)
+    assert job.wait(60) and "gone.csv" in job.problem
 
 
 def test_cancelled_within_a_second_and_gone_on_with(jobs: Jobs, store: Store) -> None:

@@ -86,6 +86,18 @@ class SceneJob:
 
 
 @dataclass(frozen=True)
+class WarmJob:
+    """Reads what a scene needs, so that the next one like it is built sooner in this process."""
+
+    experiment: Experiment
+    home: Path
+
+    def steps(self, memory: Memory) -> Iterator[object]:  # noqa: ARG002  (what is read stays where it was read)
+        scene_of(self.experiment, Store(self.home))
+        yield from ()
+
+
+@dataclass(frozen=True)
 class CourseJob:
     """Follows some arms through a replicate.
 

@@ -89,6 +89,7 @@ def run(
     store: Store | None = None,
     workers: int | None = None,
     cancel: Cancel | None = None,
+    processes: Processes | None = None,
 ) -> Iterator[Snapshot]:
     """Runs what is not yet in the results; gives a snapshot about twice a second, the last one when all is done.
 
@@ -100,6 +101,7 @@ def run(
         store: of catalogs and indexes; `$LRERANK_HOME` by default.
         workers: processes; as many as there are cores by default. 0 = none but this one.
         cancel: set, or true, when it is to stop.
+        processes: begun already, to be used instead of new ones; they end with the run.
 
     Raises:
         SpecError: the experiment has a sweep.
@@ -114,7 +116,7 @@ def run(
     count = usable_cores() if workers is None else workers
     kept = _Kept(results)
     todo = groups(experiment, kept.arms(experiment), max(count, 1))
-    yield from _Going(experiment, kept, todo, _stopper(cancel)).follow(store or Store(), count)
+    yield from _Going(experiment, kept, todo, _stopper(cancel)).follow(store or Store(), count, processes)
 
 
 class _Going:
@@ -130,14 +132,17 @@ class _Going:
         self.partial: dict[Task, pd.DataFrame] = {}
         self.started = self.simulating = time.monotonic()
 
-    def follow(self, store: Store, workers: int) -> Iterator[Snapshot]:
-        if self.todo:
-            yield self._snapshot()
-            with ExitStack() as stack:
+    def follow(self, store: Store, workers: int, processes: Processes | None) -> Iterator[Snapshot]:
+        with ExitStack() as stack:
+            if processes is not None:
+                stack.push(processes)
+            if self.todo:
+                yield self._snapshot()
                 executor: Executor
-                if workers:
-                    executor = processes = stack.enter_context(Processes(min(workers, len(self.todo))))
-                    scratch = processes.scratch
+                if processes is None and workers:
+                    processes = stack.enter_context(Processes(min(workers, len(self.todo))))
+                if processes is not None:
+                    executor, scratch = processes, processes.scratch
                 else:
                     executor = stack.enter_context(InThisProcess())
                     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrerank-")))

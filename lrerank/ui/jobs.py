@@ -14,7 +14,10 @@ from typing import TypeAlias, cast
 
 from lrerank.errors import LrerankError
 from lrerank.experiments.early_stop import looked, stopped_after
+from lrerank.experiments.executor import usable_cores
 from lrerank.experiments.findings import WATCHED
+from lrerank.experiments.jobs import WarmJob
+from lrerank.experiments.processes import Processes
 from lrerank.experiments.results import Run, RunCancelledError, Runs, RunStoppedError
 from lrerank.experiments.run import Cancel, Snapshot, run
 from lrerank.experiments.sequential import Look
@@ -105,6 +108,41 @@ class Job:
         self._enough.clear()
 
 
+class _Standby:
+    """Processes that have read what a run like one's next will need."""
+
+    def __init__(self, count: int, job: WarmJob) -> None:
+        self._processes = Processes(count)
+        self._ready = threading.Event()
+        self._works = True
+        threading.Thread(target=self._warm, args=(job,), daemon=True, name="lrerank standby").start()
+
+    def take(self) -> Processes | None:
+        """Them, when they are ready; None where they failed, and then a run tells why."""
+        self._ready.wait()
+        return self._processes if self._works else None
+
+    def close(self) -> None:
+        """Ends them."""
+        taken = self.take()
+        if taken is not None:
+            taken.__exit__(None, None, None)
+
+    def _warm(self, job: WarmJob) -> None:
+        try:
+            self._processes.__enter__()
+            try:
+                for _ in self._processes.events([job]):
+                    pass
+            except BaseException:
+                self._processes.__exit__(None, None, None)
+                raise
+        except (LrerankError, OSError):
+            self._works = False
+        finally:
+            self._ready.set()
+
+
 class Jobs:
     """All jobs of a server.
 
@@ -113,9 +151,16 @@ class Jobs:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers
+        self._workers = usable_cores() if workers is None else workers
+        self._standby: _Standby | None = None
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
+
+    def prepare(self, store: Store, experiment: Experiment) -> None:
+        """Begins processes that the next simulation takes over, while nothing else is computed: its curves come sooner."""
+        with self._lock:
+            if self._standby is None and not self.active():
+                self._standby = _Standby(self._workers, WarmJob(experiment, store.home))
 
     def simulate(
         self, store: Store, experiment: Experiment, watched: str | None = None, *, stops_when_clear: bool = False
@@ -169,6 +214,10 @@ class Jobs:
 
     def close(self) -> None:
         """Cancels all and waits for them."""
+        with self._lock:
+            standby, self._standby = self._standby, None
+        if standby is not None:
+            standby.close()
         for job in self.active():
             job.cancel()
         for job in list(self._jobs.values()):
@@ -176,8 +225,18 @@ class Jobs:
 
     def _simulation(self, store: Store) -> Begin:
         return lambda each, cancel: run(
-            each.experiment, results=each, store=store, workers=self._workers, cancel=cancel
+            each.experiment,
+            results=each,
+            store=store,
+            workers=self._workers,
+            cancel=cancel,
+            processes=self._prepared(),
         )
+
+    def _prepared(self) -> Processes | None:
+        with self._lock:
+            standby, self._standby = self._standby, None
+        return None if standby is None else standby.take()
 
     def _sweep(self, store: Store, fresh: int | None) -> Begin:
         return lambda each, cancel: sweep(

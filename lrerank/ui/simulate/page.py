@@ -53,6 +53,8 @@ def draw() -> None:
             on_click=_begin,
             args=(setup, stops),
         )
+    if experiment is not None:
+        jobs().prepare(Store(), experiment)
     with right:
         told_before = st.session_state.pop(_TOLD, None)
         if told_before:
