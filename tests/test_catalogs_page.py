@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from lrerank import Store, load_catalog
 from lrerank.data.cards import Card
@@ -185,6 +186,21 @@ def test_ids_are_checked_and_others_offered(data: str, message: str, ids: list[s
     assert possible_ids(read) == ids
 
 
+def test_another_id_leaves_title_and_segments_as_chosen() -> None:
+    def page() -> None:
+        from lrerank.ui.catalogs.adding import _mapping
+        from lrerank.ui.catalogs.mapping import guess
+        from lrerank.ui.catalogs.uploading import Sent
+
+        rows = "".join(f"S{row},Lamp {row},{'ab'[row % 2]},{'xyz'[row % 3]}\n" for row in range(12))
+        found = _mapping(Sent("f", "f.csv", f"Art. Nr.,Title,category,brand\n{rows}".encode(), guess))
+        assert (found.title, found.segment) == ("Title", "category")
+
+    test = AppTest.from_function(page).run()
+    assert not test.exception
+    assert not test.selectbox(key="adding-id-f").select("Art. Nr.").run().exception
+
+
 def test_values_that_do_not_fit_their_kind_are_named() -> None:
     read = read_upload("Shop.csv", SHOP.encode())
     mapping = guess(read)
@@ -358,3 +374,30 @@ def test_opting_out_is_taken_over_and_nobody_is_opted_in(store: Store) -> None:
     after = opt_outs(table, log)
     assert (after.new, after.known, after.kept) == ([], 2, ["u3"])
     assert {row.segment: row.seen for row in by_segment(table, log)} == {"old": 0, "new": 1, "no segment": 0}
+
+
+def test_an_address_may_name_a_catalog_as_commands_do(store: Store) -> None:
+    keep(store.catalogs, "my__shop", SHOP.encode(), ".csv", Card(id="sku"))
+
+    def page() -> None:
+        from lrerank.store import Store
+        from lrerank.ui.catalogs.choosing import catalog_box
+
+        catalog_box(Store())
+
+    for asked, found, toasts in (("my__shop", "my__shop", 0), ("news", "news", 0), ("![x](nope)", "marketplace", 1)):
+        test = AppTest.from_function(page)
+        test.query_params["catalog"] = asked
+        test.run()
+        assert not test.exception
+        assert test.selectbox(key="catalog").value == found
+        assert len(test.toast) == toasts
+
+
+def test_two_underscores_of_a_name_may_be_in_the_key_of_a_chart() -> None:
+    def page() -> None:
+        from lrerank.ui.chart import chart
+
+        chart({"traces": [], "layout": {}}, key="catalog-my__shop", label="nothing")
+
+    assert not AppTest.from_function(page).run().exception

@@ -33,7 +33,7 @@ def chart(
         The `customdata` of the point that was clicked just now, else None.
     """
     data = {"figure": figure, "label": label, "height": height, "toolbar": toolbar}
-    found = _component()(key=key, data=data, height="content", on_picked_change=on_pick or _nothing)
+    found = _component()(key=_allowed(key), data=data, height="content", on_picked_change=on_pick or _nothing)
     return found.picked
 
 
@@ -43,6 +43,11 @@ def _component() -> Callable[..., Any]:
         "lrerank.chart", js="chart.js", css="chart.css", isolate_styles=False
     )
     return component
+
+
+def _allowed(key: str) -> str:
+    """Streamlit refuses two underscores in a row, which names of users' catalogs and arms may hold."""
+    return key.replace("_", "-_") if "__" in key else key
 
 
 def _nothing() -> None:

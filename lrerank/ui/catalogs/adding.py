@@ -113,19 +113,19 @@ def _mapping(sent: Sent[Mapping]) -> Mapping:
 
 
 def _choice(label: str, options: list[str], guessed: str | None, key: str, meaning: str | None = None) -> str | None:
-    names = [_NONE, *options]
-    place = names.index(guessed) if guessed in options else 0
-    found = st.selectbox(label, range(len(names)), index=place, format_func=names.__getitem__, key=key, help=meaning)
-    return names[found] if found else None
+    # Options are names, not places: another id moves all places.
+    place = options.index(guessed) + 1 if guessed in options else 0
+    found = st.selectbox(
+        label, ["", *options], index=place, format_func=lambda column: column or _NONE, key=key, help=meaning
+    )
+    return found or None
 
 
 def _checked(sent: Sent[Mapping], mapping: Mapping, store: Store) -> Opened | None:
     """The catalog that it makes, or None after a sentence on why it makes none."""
     if mapping.id is None:
         own = [plain(column) for column in possible_ids(sent.upload)]
-        remedy = (
-            f"These have a value of its own for every record: {', '.join(own)}." if own else "None seems to be one."
-        )
+        remedy = f"Every record has a value of its own in: {', '.join(own)}." if own else "None seems to be one."
         st.warning(f"Say which column has the documents' ids. {remedy}")
         return None
     known = st.session_state.get(_CHECKED)

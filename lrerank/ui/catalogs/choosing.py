@@ -6,6 +6,7 @@ import streamlit as st
 
 from lrerank.store import Store
 from lrerank.ui.catalogs.listing import ready
+from lrerank.ui.words import plain
 
 
 def catalog_box(store: Store, asked: str = "") -> str:
@@ -15,9 +16,13 @@ def catalog_box(store: Store, asked: str = "") -> str:
         asked: a name in the session's state, under which another page may have left a catalog to choose.
     """
     labels = ready(store)
-    wanted = st.session_state.pop(asked, None) if asked else None
+    # A name, as the page Data and commands call it; Streamlit itself reads and writes the label.
+    wanted = (st.session_state.pop(asked, None) if asked else None) or st.query_params.get("catalog")
     if wanted in labels:
         st.session_state["catalog"] = wanted
+        st.query_params["catalog"] = labels[wanted]
+    elif wanted and wanted not in labels.values():
+        st.toast(f"There is no catalog {plain(wanted[:60])} here.", icon=":material/info:")
     return st.selectbox(
         "Catalog",
         list(labels),
