@@ -17,6 +17,7 @@ from typing import IO, Any
 from lrerank.errors import LrerankError
 
 DONE = "done"
+_YIELDS = 10
 _ORPHANED = 70
 
 
@@ -54,6 +55,9 @@ def main(scratch: str) -> None:
         scratch: a folder that is removed if the other end dies.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        # Pages, and whoever works on this machine, come first.
+        os.nice(_YIELDS)
     commands, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # What libraries print must not get between the replies, nor may they read jobs.
     os.dup2(2, 1)

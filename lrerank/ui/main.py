@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from importlib.resources import files
 from pathlib import Path
@@ -35,8 +36,16 @@ def main() -> None:
     page = st.navigation(pages, position="top")
     try:
         page.run()
+        _settle(page.title)
     except LrerankError as error:
         st.error(told(error))
     except Exception:  # noqa: BLE001  (no traceback reaches a page)
         _LOG.exception("the page failed")
         st.error("This page failed unexpectedly. Reload it; the terminal of the server says more.")
+
+
+@st.cache_resource(show_spinner=False)
+def _settle(page: str) -> None:  # noqa: ARG001  (once for each)
+    """Takes what a page has loaded out of the search for garbage, which Streamlit begins after every rerun."""
+    gc.collect()
+    gc.freeze()
