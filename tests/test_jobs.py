@@ -130,6 +130,15 @@ def test_two_jobs_run_beside_each_other(jobs: Jobs, store: Store) -> None:
     assert jobs.get(one.run.run_id) is one and jobs.get("none") is None
 
 
+def test_who_asks_for_the_same_twice_gets_one_run(jobs: Jobs, store: Store) -> None:
+    long = small(impressions=100_000, bins=4)
+    one, same = jobs.simulate(store, long, "learned"), jobs.simulate(store, long, "learned")
+    assert same is one and len(jobs.active()) == 1
+    one.cancel()
+    again = jobs.simulate(store, long, "learned")
+    assert again is not one and again.run.run_id != one.run.run_id
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="who is whose child is read from /proc")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_the_server_ends_its_workers_end(how: signal.Signals, tmp_path: Path) -> None:

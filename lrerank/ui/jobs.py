@@ -61,6 +61,11 @@ class Job:
     def active(self) -> bool:
         return not self._ended.is_set()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody wants it to end."""
+        return self._cancel.is_set()
+
     def cancel(self) -> None:
         """Ends it at once; what was finished stays."""
         self._cancel.set()
@@ -154,7 +159,8 @@ class Jobs:
         self._workers = usable_cores() if workers is None else workers
         self._standby: _Standby | None = None
         self._jobs: dict[str, Job] = {}
-        self._lock = threading.Lock()
+        self._asked: dict[str, tuple[object, ...]] = {}
+        self._lock, self._beginning = threading.Lock(), threading.Lock()
 
     def prepare(self, store: Store, experiment: Experiment) -> None:
         """Begins processes that the next simulation takes over, while nothing else is computed: its curves come sooner."""
@@ -165,7 +171,7 @@ class Jobs:
     def simulate(
         self, store: Store, experiment: Experiment, watched: str | None = None, *, stops_when_clear: bool = False
     ) -> Job:
-        """Begins an experiment.
+        """Begins an experiment, or gives the job that is computing the same: who presses twice gets one run.
 
         Args:
             watched: the arm to look at after every replicate, chosen now, before there are figures.
@@ -173,22 +179,33 @@ class Jobs:
         Raises:
             StorageError: the run can't be kept.
         """
-        begun = Runs(store.runs).create(experiment)
-        if watched is not None:
-            begun.note(WATCHED, watched)
-        return self._start(begun, self._simulation(store), watched, stops_when_clear=stops_when_clear)
+
+        def begin() -> Job:
+            begun = Runs(store.runs).create(experiment)
+            if watched is not None:
+                begun.note(WATCHED, watched)
+            return self._start(begun, self._simulation(store), watched, stops_when_clear=stops_when_clear)
+
+        return self._once((store.home, experiment.to_json(), "simulation", watched, stops_when_clear), begin)
 
     def sweep(self, store: Store, experiment: Experiment, fresh: int | None = None) -> Job:
         """Begins a sweep: all settings, then the winner again on fresh replicates."""
-        begun = Runs(store.runs).create(experiment, "sweep")
-        return self._start(begun, self._sweep(store, fresh))
+
+        def begin() -> Job:
+            return self._start(Runs(store.runs).create(experiment, "sweep"), self._sweep(store, fresh))
+
+        return self._once((store.home, experiment.to_json(), "sweep", fresh), begin)
 
     def study(self, store: Store, experiment: Experiment, notes: Sequence[tuple[str, object]]) -> Job:
         """Begins an ablation or a cold-start study: an experiment of kind "sweep" with notes on what its arms stand for."""
-        begun = Runs(store.runs).create(experiment, "sweep")
-        for name, content in notes:
-            begun.note(name, content)
-        return self._start(begun, self._simulation(store))
+
+        def begin() -> Job:
+            begun = Runs(store.runs).create(experiment, "sweep")
+            for name, content in notes:
+                begun.note(name, content)
+            return self._start(begun, self._simulation(store))
+
+        return self._once((store.home, experiment.to_json(), "study", tuple(notes)), begin)
 
     def resume(self, store: Store, run_id: str, fresh: int | None = None) -> Job:
         """Goes on with a run that did not end.
@@ -222,6 +239,16 @@ class Jobs:
             job.cancel()
         for job in list(self._jobs.values()):
             job.wait()
+
+    def _once(self, asked: tuple[object, ...], begin: Callable[[], Job]) -> Job:
+        """What `begin` begins, or the job that computes what was asked for already."""
+        with self._beginning:
+            for job in self.active():
+                if self._asked.get(job.run.run_id) == asked and not job.is_cancelled:
+                    return job
+            begun = begin()
+            self._asked[begun.run.run_id] = asked
+            return begun
 
     def _simulation(self, store: Store) -> Begin:
         return lambda each, cancel: run(
