@@ -25,6 +25,7 @@ STYLE = """<style>
 .lr-badge{display:inline-block;font-size:.8rem;font-weight:600;padding:.15rem .65rem;border-radius:1rem;
 background:rgba(128,128,128,.16)}
 .lr-warn{background:rgba(217,130,43,.22)}
+.lr-title-of-chart{font-weight:600;margin-bottom:-.6rem}
 .lr-lead{font-size:1.12rem;line-height:1.5;max-width:62rem}
 </style>"""
 _LARGE = "<style>html{font-size:19px}</style>"

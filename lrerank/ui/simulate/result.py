@@ -98,6 +98,7 @@ def _draw(view: str, figures: pd.DataFrame, experiment: Experiment, traffic: flo
 
 
 def _chart(view: str, figure: dict[str, object], title: str, note: str, height: int = _HEIGHT) -> None:
+    st.html(f'<div class="lr-title-of-chart">{escape(title)}</div>')
     chart(figure, key=f"chart-{view}", label=f"{view}: {title}", height=height, toolbar=True)
     if note:
         st.caption(note)
