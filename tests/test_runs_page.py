@@ -144,6 +144,7 @@ def test_the_address_says_what_is_shown_and_a_deleted_run_is_gone(runs: Runs, mo
 def test_wrong_addresses_are_sentences(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     run, other = keep(runs, range(1)), keep(runs, range(1), EXPERIMENT.with_values({"seed": 5}))
     assert "there is no such run" in page(runs, monkeypatch, "nothing").error[0].value
+    assert "!\\[x\\]" in page(runs, monkeypatch, "![x](//example.org/x.png)").error[0].value, "no picture is fetched"
     app = page(runs, monkeypatch, run.run_id, other.run_id)
     assert not app.exception and "differ in more than their arms" in app.warning[0].value
     (run.folder / "manifest.json").write_text("{}")

@@ -309,6 +309,21 @@ def test_how_long_it_takes_is_judged_by_runs_of_the_store(swept: Outcome, store:
 # The page
 
 
+def test_a_policy_that_is_nested_too_deeply_is_none() -> None:
+    with pytest.raises(InputError, match="holds no policy"):
+        Policy.from_query('{"features":' + "[" * 100_000)
+
+
+def test_an_address_that_names_no_run_is_told_without_its_markdown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LRERANK_HOME", str(tmp_path))
+    page = AppTest.from_file(str(PAGE), default_timeout=60)
+    page.query_params["run"] = "![x](//example.org/x.png)"
+    page.run()
+    assert not page.exception and "!\\[x\\]" in page.error[0].value
+
+
 def test_the_page_goes_from_nothing_to_a_setting_that_travels(
     tiny: TuneSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,7 +80,7 @@ class Policy:
                 {**parameters.parameters("any"), "cold_start_after": parameters.cold_start_after},
                 origin=str(parameters.origin),
             )
-        except (ValueError, TypeError, AttributeError, ValidationError):
+        except (ValueError, TypeError, AttributeError, RecursionError, ValidationError):
             remedy = "Open the page without it, and set the policy there"
             raise InputError("this address holds no policy", path="policy", value=text[:120], remedy=remedy) from None
 

@@ -17,6 +17,7 @@ from lrerank.ui.playground.results import OTHERS
 from lrerank.ui.playground.session import Session
 from lrerank.ui.playground.stages import Stages, same_setting
 from lrerank.ui.policy import Policy
+from lrerank.ui.words import plain
 
 _WORLDS = {"marketplace": "Marketplace", "news": "News"}
 _FIRST_USER = {"marketplace": "Electronics", "news": "Politics"}
@@ -168,7 +169,7 @@ def policy_controls(session: Session) -> Policy:
         args=("cold_start", "cold_start_after"),
     )
     changed = not same_setting(policy, Policy()) or stages != Stages()
-    st.caption(f"Setting: {policy.origin}." if changed else "Setting: the stage's defaults.")
+    st.caption(f"Setting: {plain(policy.origin)}." if changed else "Setting: the stage's defaults.")
     st.button(
         "Reset to the stage's defaults",
         icon=":material/restart_alt:",

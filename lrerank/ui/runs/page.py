@@ -21,6 +21,7 @@ from lrerank.ui.frame import badge, heading
 from lrerank.ui.runs.beside import Beside, beside
 from lrerank.ui.runs.listing import Listed, frame, listed
 from lrerank.ui.runs.shown import Shown, facts_html, shown, state
+from lrerank.ui.words import told
 
 _RUN, _TABLE, _TOLD = "run", "runs-table", "runs-told"
 _VIEWS = Path(__file__).parents[1] / "views"
@@ -42,9 +43,9 @@ def draw() -> None:
     by_id = {row.run_id: row for row in rows}
     heading("Runs", "; ".join(dict.fromkeys(by_id[run.run_id].provenance for run in chosen if run.run_id in by_id)))
     st.html(_STYLE)
-    told = st.session_state.pop(_TOLD, None)
-    if told:
-        st.toast(told)
+    happened = st.session_state.pop(_TOLD, None)
+    if happened:
+        st.toast(happened)
     if not rows:
         _empty()
         return
@@ -75,7 +76,7 @@ def _chosen(runs: Runs) -> tuple[list[Run], str]:
             if run_id in runs.ids():  # damaged, and to be deleted at least
                 found[run_id] = Run(runs.folder / run_id)
             else:
-                problem = str(error)
+                problem = told(error)
     return list(found.values()), problem
 
 
@@ -127,19 +128,19 @@ def _one(run: Run) -> None:
     try:
         found = _shown(str(run.folder), run.count(), run.status)
     except LrerankError as error:
-        st.error(str(error))
+        st.error(told(error))
         _delete(run)
         return
     st.subheader(_plain(found.question), anchor=False)
     stands = state(run)
     if found.status == "failed":
-        st.error(stands)
+        st.error(_plain(stands))
     elif stands:
-        st.info(stands, icon=":material/pending:" if found.status == "running" else ":material/pause_circle:")
+        st.info(_plain(stands), icon=":material/pending:" if found.status == "running" else ":material/pause_circle:")
     if found.view.sentence:
         st.html(f'<p class="lr-lead lr-said">{escape(found.view.sentence)}</p>')
     if found.problem:
-        st.error(found.problem)
+        st.error(_plain(found.problem))
     _actions(found)
     _panels(found.view.panels, found.provenance, run.run_id)
     for table in found.view.tables:
@@ -192,7 +193,7 @@ def _deleted(run: Run) -> None:
     try:
         Runs(run.folder.parent).delete(run.run_id)
     except LrerankError as error:
-        st.session_state[_TOLD] = str(error)
+        st.session_state[_TOLD] = told(error)
         return
     st.session_state[_TOLD] = f"Deleted {run.run_id}."
     st.query_params[_RUN] = [run_id for run_id in st.query_params.get_all(_RUN) if run_id != run.run_id]
@@ -203,10 +204,10 @@ def _several(chosen: Sequence[Run]) -> None:
     try:
         found = _beside(tuple(str(run.folder) for run in chosen), tuple(run.count() for run in chosen))
     except LrerankError as error:
-        st.warning(str(error), icon=":material/compare_arrows:")
+        st.warning(told(error), icon=":material/compare_arrows:")
         return
     for note in found.notes:
-        st.warning(note)
+        st.warning(_plain(note))
     left, _ = st.columns([1, 2])
     baseline = left.selectbox(
         "Against",

@@ -15,6 +15,7 @@ from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import populations
 from lrerank.ui.tune.feature_sets import ALL, LABELS, MINE, NO_CONTEXT, NO_RATES, TOPIC
 from lrerank.ui.tune.setup import BASELINES, TuneSetup, read_rates
+from lrerank.ui.words import plain
 
 _HORIZONS = (500, 1000, 1500, 2000, 4000, 8000, 16_000, 40_000)
 _USUAL_HORIZON = {SETTINGS: 1500, ABLATION: 1000, COLD_START: 4000}
@@ -69,7 +70,7 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
     unread = given.get("rates") == () and st.session_state.get("rates")
     for name, sentence in problems.items():
         if not (unread and name == "rates"):
-            wrong[name].warning(sentence)
+            wrong[name].warning(plain(sentence))
     return setup, not problems
 
 
@@ -166,6 +167,4 @@ def _more(question: str) -> dict[str, Any]:
 def _explained(policy: Policy) -> str:
     features = "all features" if policy.features is None else f"{len(policy.features)} features"
     strategy = {**STRATEGIES}.get(policy.strategy, policy.strategy)
-    return (
-        f"Of your setting, from {policy.origin}: {strategy}, exploration rate {policy.exploration_rate:g}, {features}."
-    )
+    return f"Of your setting, from {plain(policy.origin)}: {strategy}, exploration rate {policy.exploration_rate:g}, {features}."

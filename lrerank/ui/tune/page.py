@@ -22,6 +22,7 @@ from lrerank.ui.tune.live import Progress, early
 from lrerank.ui.tune.outcome import Conditions, Outcome, Panel, so_far
 from lrerank.ui.tune.result import draw_forest, draw_outcome, draw_panels, draw_study
 from lrerank.ui.tune.setup import QUESTIONS, TuneSetup
+from lrerank.ui.words import plain, told
 
 _RUN, _QUESTION, _SEEN, _OF_QUESTION, _TOLD = "run", "question", "tune-seen", "tune-runs", "tune-told"
 _SECONDS = 0.7
@@ -79,9 +80,9 @@ def draw() -> None:
         with begin:
             _button(setup, store, fine=fine)
     with right:
-        told = st.session_state.pop(_TOLD, None)
-        if told:
-            st.error(told)
+        refused = st.session_state.pop(_TOLD, None)
+        if refused:
+            st.error(refused)
         if run is None:
             _empty(question)
             return
@@ -90,7 +91,7 @@ def draw() -> None:
             st.fragment(_live, run_every=_SECONDS)(run.run_id)
             return
         if job is not None and job.problem:
-            st.error(job.problem)
+            st.error(plain(job.problem))
         if last is not None:
             st.caption("The last one that came to its end here; press the button on the left for one of your own.")
         _ended(run)
@@ -107,7 +108,7 @@ def _named(store: Store) -> Run | None:
             return run
         st.error(f"The run {run.run_id} is no sweep: look at it on the page Runs.")
     except LrerankError as error:
-        st.error(str(error))
+        st.error(told(error))
     return None
 
 
@@ -144,7 +145,7 @@ def _button(setup: TuneSetup, store: Store, *, fine: bool) -> None:
         try:
             st.caption(_takes(setup, str(store.home), len(Runs(store.runs).ids())))
         except LrerankError as error:
-            st.error(str(error))
+            st.error(told(error))
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs={TuneSetup: repr})
@@ -171,7 +172,7 @@ def _begin(setup: TuneSetup) -> None:
     try:
         job = setup.begin(jobs(), Store())
     except LrerankError as error:
-        st.session_state[_TOLD] = str(error)
+        st.session_state[_TOLD] = told(error)
         return
     _watch(job, setup.question)
 
@@ -180,7 +181,7 @@ def _go_on(run_id: str, kind: str) -> None:
     try:
         job = jobs().resume(Store(), run_id)
     except LrerankError as error:
-        st.session_state[_TOLD] = str(error)
+        st.session_state[_TOLD] = told(error)
         return
     _watch(job, kind)
 
@@ -274,9 +275,9 @@ def _ended(run: Run) -> None:
         outcome = _outcome(str(run.folder), str(run.manifest["finished"]), run.count())
         draw_outcome(outcome)
     except LrerankError as error:
-        st.info(str(error))
+        st.info(told(error))
         return
-    st.caption(f"{outcome.experiment.question} {run.run_id}")
+    st.caption(plain(f"{outcome.experiment.question} {run.run_id}"))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the figures")

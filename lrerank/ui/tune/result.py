@@ -42,6 +42,7 @@ from lrerank.ui.tune.outcome import (
     table,
 )
 from lrerank.ui.tune.pictures import dose_chart, dose_picture, heat_chart
+from lrerank.ui.words import plain
 
 _PICKED, _SEEN = "tune-picked", "tune-row"
 _CURVE, _HEAT = "Curve", "Heat map"
@@ -83,7 +84,7 @@ def draw_forest(found: Forest) -> None:
     """Differences so far."""
     st.markdown(f"**{found.title}**")
     _forest_chart(found, "early")
-    st.caption(f"{found.axis}. {found.note}")
+    st.caption(plain(f"{found.axis}. {found.note}"))
 
 
 def draw_study(found: SettingsTable | Ablation | ColdStart, experiment: Experiment) -> None:
@@ -150,7 +151,7 @@ def _charts(panels: Sequence[Panel], experiment: Experiment, run_id: str) -> Non
                 continue
             if picked:
                 st.session_state[_PICKED] = (panel.run_id, picked)
-    st.caption(note)
+    st.caption(plain(note))
 
 
 def _table(panel: Panel, experiment: Experiment, run_id: str) -> None:
@@ -255,7 +256,7 @@ def _ship(policy: Policy | None, exported: Exported | None, outcome: Outcome, ru
     if look.button("Open the run", icon=":material/history:", width="stretch"):
         st.switch_page(_RUNS, query_params={"run": run_id})
     for sentence in gaps(exported):
-        st.caption(sentence)
+        st.caption(plain(sentence))
     if exported is not None:
         with st.expander("The stage as JSON, and the whole pipeline"):
             stage, pipeline = st.columns(2)
@@ -275,13 +276,13 @@ def _kept(outcome: Outcome, note: str) -> None:
         title = f"Looks at {features}, ranks from {policy.cold_start_after} past interactions on"
         st.html(f'<div class="lr-heading"><b>{escape(title)}</b></div>')
         if note:
-            st.caption(note)
+            st.caption(plain(note))
         _ship(policy, exported, outcome, outcome.run.run_id)
 
 
 def _forest(found: Forest, key: str) -> None:
     _forest_chart(found, key)
-    st.caption(f"{found.title}. {found.axis}. {found.note}")
+    st.caption(plain(f"{found.title}. {found.axis}. {found.note}"))
 
 
 def _forest_chart(found: Forest, key: str) -> None:
@@ -291,7 +292,7 @@ def _forest_chart(found: Forest, key: str) -> None:
 def _cold_start(found: ColdStart) -> None:
     drawn = cold_start(found)
     chart(cold_start_figure(drawn), key="cold-start", label=drawn.title, height=380)
-    st.caption(f"{drawn.title}. {drawn.note}")
+    st.caption(plain(f"{drawn.title}. {drawn.note}"))
     rows = [
         {
             "Past interactions": row.group,

@@ -18,6 +18,7 @@ from lrerank.ui.frame import heading
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import populations
 from lrerank.ui.welcome.finished import RUN_ID, finished
+from lrerank.ui.words import plain
 
 _VIEWS = Path(__file__).parents[1] / "views"
 _RECENT = 5
@@ -143,7 +144,7 @@ def _recent() -> None:
         page = "simulate" if row.kind == "simulate" else "tune"
         st.page_link(
             _VIEWS / f"{page}.py",
-            label=f"{row.name} · {row.status} · {begun.day} {begun:%b %H:%M}",
-            help=row.question,
+            label=f"{plain(row.name)} · {row.status} · {begun.day} {begun:%b %H:%M}",
+            help=plain(row.question),
             query_params={"run": row.run_id},
         )
