@@ -17,6 +17,7 @@ from lrerank.charts.rows import Forest
 from lrerank.cli.main import app
 from lrerank.data.cards import read_card
 from lrerank.data.own import keep
+from lrerank.errors import InputError
 from lrerank.experiments.ablation import ablated
 from lrerank.experiments.as_pipeline import Exported
 from lrerank.experiments.cold_start import ColdStart, cold_started
