@@ -17,6 +17,7 @@ from lrerank.experiments.side_by_side import NotComparableError
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.tables import Task
 from lrerank.pipeline import Pipeline
+from lrerank.ui.jobs import Jobs
 from lrerank.ui.runs.beside import beside
 from lrerank.ui.runs.listing import frame, listed, moment
 from lrerank.ui.runs.shown import facts_html, shown, state
@@ -78,7 +79,7 @@ def test_a_run_that_did_not_end_says_how_to_go_on(runs: Runs) -> None:
     run = broken_off(runs)
     assert (
         state(run)
-        == f"This run was cancelled; 1 finished task is kept. Go on with it: lrerank simulate --resume {run.run_id}"
+        == f"This run was cancelled; 1 finished task is kept. Go on with it below, or with lrerank simulate --resume {run.run_id}"
     )
     begun = runs.create(EXPERIMENT, "sweep")
     assert state(begun).endswith(f"lrerank sweep --resume {begun.run_id}")
@@ -86,6 +87,14 @@ def test_a_run_that_did_not_end_says_how_to_go_on(runs: Runs) -> None:
         assert state(begun).startswith("This run is under way")
     assert shown(run).view.sentence.startswith("Provisional, 1 of 6 replicates")
     assert [each.label for each in shown(runs.create(EXPERIMENT)).downloads][:2] == ["Report, HTML", "Spec, TOML"]
+
+
+def test_a_run_that_did_not_end_goes_on_at_a_press(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, asked = broken_off(runs), []
+    monkeypatch.setattr(Jobs, "resume", lambda _jobs, _store, run_id: asked.append(run_id))
+    app = page(runs, monkeypatch, run.run_id)
+    app.button(key=f"resume-{run.run_id}").click().run()
+    assert not app.exception and asked == [run.run_id]
 
 
 def test_what_cannot_be_read_is_a_sentence(runs: Runs) -> None:

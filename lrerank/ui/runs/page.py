@@ -17,7 +17,7 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.results import Run, Runs
 from lrerank.store import Store
 from lrerank.ui.chart import chart
-from lrerank.ui.frame import badge, heading
+from lrerank.ui.frame import badge, heading, jobs
 from lrerank.ui.runs.beside import Beside, beside
 from lrerank.ui.runs.listing import Listed, frame, listed
 from lrerank.ui.runs.shown import Shown, facts_html, shown, state
@@ -26,6 +26,7 @@ from lrerank.ui.words import told
 _RUN, _TABLE, _TOLD = "run", "runs-table", "runs-told"
 _VIEWS = Path(__file__).parents[1] / "views"
 _SECONDS = 2.0
+_UNFINISHED = ("interrupted", "cancelled", "stopped", "failed")
 _STYLE = f"""<style>{TABLE_STYLE}
 .lr-panel{{display:flex;flex-wrap:wrap;gap:.2rem .8rem;align-items:baseline;justify-content:space-between}}
 .lr-panel b{{font-weight:600}}
@@ -167,6 +168,15 @@ def _actions(found: Shown) -> None:
         if st.button(f"Open in {name}", icon=":material/open_in_new:", key="open"):
             st.session_state[f"{page}-run"] = run.run_id
             st.switch_page(_VIEWS / f"{page}.py", query_params={_RUN: run.run_id})
+        if found.status in _UNFINISHED:
+            st.button(
+                "Go on",
+                icon=":material/resume:",
+                key=f"resume-{run.run_id}",
+                on_click=_go_on,
+                args=(run,),
+                help="Computes what is missing; what was finished stays.",
+            )
         with st.popover("Download", icon=":material/download:"):
             st.caption(f"Figures: {found.provenance}.")
             for place, each in enumerate(found.downloads):
@@ -181,6 +191,13 @@ def _actions(found: Shown) -> None:
                     width="stretch",
                 )
         _delete(run)
+
+
+def _go_on(run: Run) -> None:
+    try:
+        jobs().resume(Store(), run.run_id)
+    except LrerankError as error:
+        st.session_state[_TOLD] = told(error)
 
 
 def _delete(run: Run) -> None:

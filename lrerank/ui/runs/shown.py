@@ -77,13 +77,13 @@ def state(run: Run) -> str:
         case "running":
             return f"This run is under way, finished tasks: {count}. Everything below is provisional."
         case "interrupted":
-            return f"This run was interrupted; {done}. Go on with it: {resume}"
+            return f"This run was interrupted; {done}. Go on with it below, or with {resume}"
         case "cancelled":
-            return f"This run was cancelled; {done}. Go on with it: {resume}"
+            return f"This run was cancelled; {done}. Go on with it below, or with {resume}"
         case "stopped":
-            return f"This run was {problem or 'stopped'}. For all replicates: {resume}"
+            return f"This run was {problem or 'stopped'}. For all replicates go on below, or with {resume}"
         case "failed":
-            return f"This run failed: {problem or 'nobody knows why'} What was finished is kept. Try again: {resume}"
+            return f"This run failed: {problem or 'nobody knows why'} What was finished is kept. Try again below, or with {resume}"
     return ""
 
 
