@@ -4,9 +4,9 @@
 
 - first page: from a server that is up to the first page with its chart, in a fresh browser; the second value is that of
   the same page again. The server's own start stands beside it.
-- first chart, verdict: from the click on Simulate, with all that is set by default, to the first curve and to a verdict
+- first curve, verdict: from the click on Simulate, after eight seconds of looking, with all that is set by default, to the first curve and to a verdict
   that is no longer provisional.
-- rerun: from a change of a control to the page at rest, while that run is under way.
+- rerun: from a change of a control to what it says changing, while that run is under way.
 - blank: frames in ten seconds of live updates in which the chart was gone, and how often it was drawn.
 - memory: with --minutes, the browser's heap before and after so many minutes of a long run, and searches streamed.
 
@@ -64,6 +64,7 @@ def a_run(browser: Browser, address: str) -> None:
     page.goto(f"{address}/simulate")
     page.wait_for_selector(CHART)
     page.wait_for_selector(IDLE)
+    page.wait_for_timeout(8000)
     began = time.monotonic()
     page.get_by_role("button", name="Simulate", exact=True).click()
     page.wait_for_selector("text=Provisional", timeout=60_000)
@@ -75,11 +76,10 @@ def a_run(browser: Browser, address: str) -> None:
         f"blank frames in 10 s   {page.evaluate('window.blank'):6d}   redrawn {page.evaluate('window.redrawn')} times"
     )
     reruns = []
-    for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowLeft"):
-        page.get_by_role("slider", name="Exploration rate").press(key)
+    for key, share in (("ArrowRight", 69), ("ArrowLeft", 65), ("ArrowRight", 69), ("ArrowLeft", 65)):
         changed = time.monotonic()
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=running]", timeout=5000)
-        reruns.append(seconds_until(page, IDLE, changed))
+        page.get_by_role("slider", name="Exploration rate").press(key)
+        reruns.append(seconds_until(page, f"text={share} % of result pages", changed))
         page.wait_for_timeout(1000)
     print(f"rerun during a run     {min(reruns):6.2f} to {max(reruns):.2f} s")
     print(f"click to verdict       {seconds_until(page, 'text=Use this setting', began):6.2f} s")

@@ -19,7 +19,7 @@ def command(options: Sequence[str] = ()) -> list[str]:
         options: Streamlit's own, such as `--server.port=8600`; they win over the packaged configuration.
     """
     page = files("lrerank.ui.entry") / "app.py"
-    return [sys.executable, "-P", "-m", "streamlit", "run", str(page), *options]
+    return [sys.executable, "-P", "-m", "lrerank.ui.server", "run", str(page), *options]
 
 
 def start(options: Sequence[str] = ()) -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lrerank.experiments.results import Run, Runs
 from lrerank.experiments.run import run
 from lrerank.experiments.spec import Experiment
 from lrerank.ui.policy import Policy
+from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import LEARNED, Setup
 
 RUN_ID = "finished"
@@ -33,6 +35,15 @@ def asked() -> Experiment:
 def finished() -> Run:
     """The run."""
     return Run(Path(str(files("lrerank.ui") / "assets" / RUN_ID)))
+
+
+@cache
+def outcome() -> Outcome:
+    """What it says, read once."""
+    found = Outcome(finished())
+    # Worked out when it is first asked for.
+    _ = found.sentence
+    return found
 
 
 def make() -> None:

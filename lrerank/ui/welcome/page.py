@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from html import escape
 from pathlib import Path
 
 import streamlit as st
 
-from lrerank.charts.lift_charts import waterfall, waterfall_figure
+from lrerank.charts.lift_charts import Waterfall, waterfall, waterfall_figure
 from lrerank.experiments.results import Runs
 from lrerank.store import Store
 from lrerank.ui.chart import chart
 from lrerank.ui.frame import heading
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import populations
-from lrerank.ui.welcome.finished import RUN_ID, finished
+from lrerank.ui.welcome.finished import RUN_ID, outcome
 from lrerank.ui.words import plain
 
 _VIEWS = Path(__file__).parents[1] / "views"
@@ -90,14 +91,24 @@ _SCENARIOS = (
 )
 
 
+def load() -> tuple[Outcome, Waterfall]:
+    """What the page shows, read once."""
+    shown = outcome()
+    return shown, _steps()
+
+
+@cache
+def _steps() -> Waterfall:
+    return waterfall(outcome().figures, outcome().experiment)
+
+
 def draw() -> None:
     """Draws the page."""
-    outcome = _finished()
-    heading("Does a reranker that learns beat the one you have?", outcome.provenance)
+    shown, steps = load()
+    heading("Does a reranker that learns beat the one you have?", shown.provenance)
     left, right = st.columns([2.1, 1], gap="large")
     with left:
-        st.html(f'<p class="lr-lead">{escape(outcome.sentence)}</p>')
-        steps = waterfall(outcome.figures, outcome.experiment)
+        st.html(f'<p class="lr-lead">{escape(shown.sentence)}</p>')
         chart(waterfall_figure(steps), key="waterfall", label=steps.title, height=300)
         st.caption(steps.title)
         st.page_link(
@@ -123,11 +134,6 @@ def draw() -> None:
     with recent:
         st.markdown("## Recent runs")
         _recent()
-
-
-@st.cache_resource(show_spinner=False)
-def _finished() -> Outcome:
-    return Outcome(finished())
 
 
 def _link(link: _Link) -> None:
