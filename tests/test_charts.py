@@ -13,6 +13,7 @@ import pytest
 from charting import EXPERIMENT, figures, figures_of
 
 from lrerank.charts.curves import (
+    Curve,
     Curves,
     curves_figure,
     difference_curves,
@@ -289,3 +290,12 @@ def test_tables_hold_each_arms_own_values() -> None:
     assert found["learned"][MEASURE].low == pytest.approx(own.low or 0)
     assert list(found["learned"]) == ["diversity", "coverage", MEASURE]
     assert values_of(FIGURES.iloc[:0], EXPERIMENT) == ()
+
+
+def test_wide_bands_of_few_replicates_leave_the_curves_readable() -> None:
+    at = np.array([1, 2])
+    curve = Curve("learned", at, np.array([10.0, 20.0]), np.full(2, -6000.0), np.full(2, 6000.0), at[:0], np.zeros(0))
+    found = Curves("title", "axis", ("static", "learned"), (curve,), 2, 2, {}, "")
+    assert difference_figure(found)["layout"]["yaxis"]["range"] == [-40.0, 60.0]
+    narrow = replace(curve, low=np.array([5.0, 15.0]), high=np.array([15.0, 25.0]))
+    assert "range" not in difference_figure(replace(found, curves=(narrow,)))["layout"]["yaxis"]

@@ -27,6 +27,8 @@ RewardKind: TypeAlias = Literal["running", "bin"]
 RegretKind: TypeAlias = Literal["cumulative", "bin"]
 
 _MEASURE, _REGRET = "expected_reward", "regret"
+# How far the axis of differences may reach beyond the curves, in their own range.
+_ROOM = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +149,22 @@ def difference_figure(found: Curves) -> Figure:
     """Lines with bands around a line at zero."""
     figure = _figure(found, signed=True)
     figure["layout"]["yaxis"] |= {"zerolinewidth": 2}
+    if (within := _within(found.curves)) is not None:
+        figure["layout"]["yaxis"]["range"] = within
     return figure
+
+
+def _within(curves: Sequence[Curve]) -> list[float] | None:
+    """An axis on which the curves can be read, where the bands of two or three replicates are far wider than they."""
+    values = np.concatenate([np.zeros(1), *(part for curve in curves for part in (curve.value, curve.ahead))])
+    values = values[np.isfinite(values)]
+    ends = [each[np.isfinite(each)] for curve in curves for each in (curve.low, curve.high) if each is not None]
+    bands = np.concatenate([values, *ends])
+    room = _ROOM * float(values.max() - values.min())
+    low, high = float(values.min()) - room, float(values.max()) + room
+    if not room or (bands.min() >= low and bands.max() <= high):
+        return None
+    return [max(low, float(bands.min())), min(high, float(bands.max()))]
 
 
 def curves_figure(found: Curves) -> Figure:

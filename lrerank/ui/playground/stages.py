@@ -87,8 +87,10 @@ def _read(text: str) -> tuple[Policy, Stages]:
         raise PipelineError(f"Line {error.lineno}: this is not JSON, {error.msg}", remedy=remedy) from None
     except (ValueError, RecursionError) as error:
         raise PipelineError(f"this is not JSON: {error}", remedy="Mend it") from None
+    if not isinstance(found, list):
+        raise PipelineError("a pipeline is a list of stages", value=text[:40], remedy="Write [ … ] around them")
     # The text again, not what was found: only the text shows a key that is there twice.
-    pipeline = Pipeline.from_json(text if isinstance(found, list) else [])
+    pipeline = Pipeline.from_json(text)
     last = f"[{len(found) - 1}]"
     if pipeline.learned is None:
         raise PipelineError(

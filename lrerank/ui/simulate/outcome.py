@@ -10,6 +10,7 @@ from lrerank.charts.rows import Forest, GroupsChart, comparison_forest, groups
 from lrerank.charts.values import values_of
 from lrerank.errors import LrerankError
 from lrerank.experiments.findings import comparisons, sentence_of
+from lrerank.experiments.lifts import explained, lifts
 from lrerank.experiments.results import Run, Status
 from lrerank.experiments.side_by_side import labels, side_by_side
 
@@ -42,6 +43,11 @@ class Outcome:
     def sentence(self) -> str:
         """Who leads, by how much, how sure, from when on."""
         return sentence_of(self.run, self.figures)
+
+    @cached_property
+    def exploration(self) -> str:
+        """What exploration of an arm costs and brings; "" where no arm has a twin that never explores."""
+        return " ".join(explained(each, self.experiment) for each in lifts(self.figures, self.experiment).exploration)
 
     def groups(self, by: str, *, difference: bool) -> GroupsChart | None:
         """Reward by segment, history or position; None where there is nothing to tell."""

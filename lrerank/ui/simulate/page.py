@@ -15,6 +15,7 @@ from lrerank.store import Store
 from lrerank.ui import words
 from lrerank.ui.frame import heading, jobs
 from lrerank.ui.jobs import Job
+from lrerank.ui.runs.shown import state
 from lrerank.ui.simulate.controls import checked, controls
 from lrerank.ui.simulate.live import progress, tastes_may_change
 from lrerank.ui.simulate.outcome import Outcome
@@ -66,6 +67,9 @@ def draw() -> None:
                 st.caption("A comparison that comes with lrerank. Press Simulate for one of your own.")
             if job is not None and job.problem:
                 st.error(words.plain(job.problem))
+            _unfinished(outcome)
+            if outcome.figures.empty:
+                return
             draw_outcome(outcome, traffic)
 
 
@@ -77,6 +81,9 @@ def _shown() -> tuple[Job | None, Outcome | None]:
         return job, None
     try:
         run = finished() if run_id == RUN_ID else Runs(Store().runs).open(run_id)
+        if run.manifest["kind"] == "sweep":
+            st.error(f"The run {run.run_id} compares settings: look at it on the page Tune.")
+            return None, None
         return job, _outcome(str(run.folder), run.count(), run.status)
     except LrerankError as error:
         st.error(words.told(error))
@@ -86,6 +93,23 @@ def _shown() -> tuple[Job | None, Outcome | None]:
 @st.cache_resource(max_entries=8, show_spinner="Reading the figures")
 def _outcome(folder: str, tasks: int, status: str) -> Outcome:  # noqa: ARG001  (they say when it is another)
     return Outcome(Run(Path(folder)))
+
+
+def _unfinished(outcome: Outcome) -> None:
+    """How a run stands that did not come to its end, and a way on."""
+    said = state(outcome.run)
+    if not said or outcome.status == "stopped":
+        return
+    st.info(words.plain(said))
+    if outcome.status != "running":
+        st.button("Go on", icon=":material/resume:", on_click=_go_on, args=(outcome.run,))
+
+
+def _go_on(run: Run) -> None:
+    try:
+        jobs().resume(Store(), run.run_id)
+    except LrerankError as error:
+        st.session_state[_TOLD] = words.told(error)
 
 
 def _live(run_id: str, traffic: float) -> None:

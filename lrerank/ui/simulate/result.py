@@ -25,7 +25,7 @@ from lrerank.ui.frame import choose
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import LEARNED, carried
-from lrerank.ui.words import told
+from lrerank.ui.words import plain, told
 
 _HEIGHT = 400
 # The first need no more than additive figures of everybody, so that they can be drawn while a run goes on.
@@ -54,6 +54,8 @@ def draw_outcome(outcome: Outcome, traffic: float) -> None:
     st.html(f'<p class="lr-lead">{escape(outcome.sentence)}</p>')
     if outcome.status == "stopped":
         st.caption(_STOPPED)
+    if outcome.exploration:
+        st.caption(plain(outcome.exploration))
     _what_next(outcome, traffic)
     view = _view(_ENDED)
     match view:

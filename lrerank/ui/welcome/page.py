@@ -109,6 +109,7 @@ def draw() -> None:
     left, right = st.columns([2.1, 1], gap="large")
     with left:
         st.html(f'<p class="lr-lead">{escape(shown.sentence)}</p>')
+        st.caption(plain(shown.exploration))
         chart(waterfall_figure(steps), key="waterfall", label=steps.title, height=300)
         st.caption(steps.title)
         st.page_link(
