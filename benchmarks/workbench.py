@@ -124,7 +124,9 @@ def main() -> None:
             print(f"server up              {time.monotonic() - began:6.2f} s")
             first, second = first_pages(browser, address)
             print(f"first page             {first:6.2f} s, again {second:.2f} s")
-            a_run(browser, address)
+            for which in ("first", "second"):
+                print(f"-- the {which} run of a new home")
+                a_run(browser, address)
             if minutes:
                 memory(browser, address, minutes)
         browser.close()
