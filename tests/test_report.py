@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from typer.testing import CliRunner
 
 from lrerank.charts.report import report
-from lrerank.charts.tables import Table, differences_table, precise, table_html, values_table
+from lrerank.charts.tables import Table, differences_table, precise, table_html, values_table, variety_table
 from lrerank.cli.main import app
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.findings import STUDY, comparisons, sentence_of
@@ -125,6 +125,12 @@ def test_tables_say_what_was_compared() -> None:
     for row in found.rows:
         assert row[place] == precise(compared[row[0]].per_thousand.headline, sign=True)
     assert [row[0] for row in values_table(figures(), EXPERIMENT).rows] == [*EXPERIMENT.arms, "reference"]
+
+
+def test_what_is_not_of_the_measured_window_is_said() -> None:
+    assert "Over all 1,000 searches after the log: Catalog coverage." in variety_table(figures(), EXPERIMENT).note
+    assert "Over all" not in values_table(figures(), EXPERIMENT).note
+    assert "Over all" not in variety_table(figures(), EXPERIMENT.with_values({"measure_from": 0})).note
 
 
 def test_digits_are_those_that_the_interval_lets_a_value_have() -> None:
