@@ -205,6 +205,7 @@ def test_groups_are_those_of_the_table(by: str) -> None:
     assert not on_its_own.is_difference and len(on_its_own.cells) == len(told.cells)
     text = drawn(groups_figure(found))
     assert "<hunters>" not in text and ("&lt;hunters&gt;" in text) == (by == "segment")
+    assert ("of its requests" in text, "of its slots shown" in text) == (by != "position", by == "position")
 
 
 def test_forests_hold_what_was_compared() -> None:

@@ -241,6 +241,9 @@ def test_charts_and_table_hold_the_settings_in_the_pages_words(store: Store) -> 
     assert found is not None and heat_chart(one, experiment) is None
     [band] = dose_picture(found)["layout"]["shapes"]
     assert (band["x0"], band["x1"]) == (0.0, 0.05), "over the settings that can't be told apart"
+    [points] = found.series.values()
+    parted = replace(found, series={"": tuple(replace(each, kept=each.at != 0.05) for each in points)})
+    assert dose_picture(parted)["layout"]["shapes"] == [], "not over one between them that is shown to be worse"
 
 
 def test_a_study_lets_one_set_what_it_found(tiny: TuneSetup, store: Store) -> None:
