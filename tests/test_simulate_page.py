@@ -55,6 +55,8 @@ def test_what_is_watched() -> None:
     assert watched(Setup(POLICY, arms=("static", "mmr")).experiment()) == "mmr"
     assert watched(Setup(POLICY, arms=("static", "mmr", "uniform")).experiment()) is None
     assert set(BASELINES).isdisjoint({LEARNED, GREEDY})
+    # The interval that allows for looking knows nothing of other worlds.
+    assert watched(Setup(POLICY, worlds=5).experiment()) is None
 
 
 @pytest.fixture(scope="module")

@@ -172,8 +172,8 @@ def _more() -> dict[str, Any]:
         1,
         key="worlds",
         bind="query-params",
-        help="Above 1, worlds are drawn from a published distribution. Charts then have the wider interval, mostly that "
-        "over worlds; one that allows for looking after every replicate is about the worlds drawn only.",
+        help="Above 1, worlds are drawn from a published distribution; intervals are then the wider ones, mostly those over "
+        "worlds, and the run goes to its end.",
     )
     logged = st.number_input("Searches logged before", 0, 100_000, 500, 500, key="logged", bind="query-params")
     batch = st.number_input("Searches between updates", 1, 10_000, 25, 25, key="batch", bind="query-params")

@@ -193,7 +193,13 @@ class Setup:
 
 
 def watched(experiment: Experiment) -> str | None:
-    """The arm that is looked at after every replicate: the learned one, else the only other one; None where neither."""
+    """The arm that is looked at after every replicate: the learned one, else the only other one; None where neither.
+
+    None where several worlds are drawn as well: the interval that allows for looking is of these worlds only, and a
+    headline has to use the wider one, over worlds.
+    """
+    if experiment.world.worlds > 1:
+        return None
     others = [name for name in experiment.arms if name != experiment.baseline]
     if LEARNED in others:
         return LEARNED
