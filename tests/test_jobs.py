@@ -143,6 +143,8 @@ def test_who_asks_for_the_same_twice_gets_one_run(jobs: Jobs, store: Store) -> N
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_the_server_ends_its_workers_end(how: signal.Signals, tmp_path: Path) -> None:
     begins = (
+        # Who runs the tests in the background ignores Ctrl-C, and every process under them with it.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from test_jobs import small; "
         "from lrerank.store import Store; from lrerank.ui.jobs import Jobs; "
         "Jobs(workers=2).simulate(Store(Path(sys.argv[1])), small(impressions=100_000, measure_from=0, bins=4)); "
