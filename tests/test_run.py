@@ -32,6 +32,7 @@ from lrerank.experiments.run import Snapshot, run
 from lrerank.experiments.scene import Scene
 from lrerank.experiments.spec import REFERENCE, Experiment
 from lrerank.experiments.tables import Task, together
+from lrerank.files import StorageError
 from lrerank.store import Store
 
 KEYS = ["world", "replicate", "arm", "measure", "by", "group", "start"]
@@ -116,12 +117,15 @@ def test_processes_give_the_same_figures(small: Experiment, here: Snapshot, tmp_
     assert list(run(small, results=results, workers=2))[-1].done_tasks == 2, "nothing is left to do"
 
 
-def test_which_arms_run_together_changes_nothing(small: Experiment, here: Snapshot, tmp_path: Path) -> None:
+def test_which_arms_run_together_changes_nothing(
+    small: Experiment, scene: Scene, here: Snapshot, tmp_path: Path
+) -> None:
     tasks = groups(small, {}, workers=6)
     assert len(tasks) == 6
     target = tmp_path / "scene.pickle"
     with InThisProcess() as executor:
-        assert list(executor.events([SceneJob(small, Store().home, target)])) == [Event(0, None)]
+        built = executor.events([SceneJob(small, Store().home, target)])
+        assert list(built) == [Event(0, scene.fingerprint), Event(0, None)]
         jobs = [CourseJob(small, target, task, arms) for task, arms in tasks.items()]
         events = [event for event in executor.events(jobs) if event is not None]
         found = [event.step.figures for event in events if isinstance(event.step, Finished)]
@@ -148,6 +152,31 @@ def test_a_run_goes_on_where_it_was_stopped(small: Experiment, here: Snapshot, t
     same(results.figures(), here.figures)
     same(snapshots[-1].overall, here.overall)
     assert all(path.stat().st_mtime_ns == time_ for path, time_ in before.items()), "what was done is not done again"
+
+
+def test_a_run_does_not_go_on_with_another_catalog_of_the_same_name(tmp_path: Path) -> None:
+    shop = small_site.shop(tmp_path)
+    first = shop.read_bytes()
+    results = Runs(tmp_path / "runs").create(small_site.experiment(shop).with_values({"replicates": 1}))
+    with results.working():
+        list(run(results.experiment, results=results, workers=0))
+    results.extend(2)
+    shop.write_bytes(first.replace(b"light", b"heavy"))
+    said = "world.catalog: this catalog holds other documents.*shop.csv.*Put back"
+    with pytest.raises(StorageError, match=said), results.working():
+        list(run(results.experiment, results=results, workers=0))
+    assert results.count() == 1
+    shop.write_bytes(first)
+    with results.working():
+        list(run(results.experiment, results=results, workers=0))
+    assert results.count() == 2
+
+
+def test_what_began_with_nothing_takes_the_catalog_of_today(small: Experiment, tmp_path: Path) -> None:
+    results = Runs(tmp_path).create(small)
+    results.made_with("of yesterday")
+    results.made_with("of today")
+    assert results.manifest["catalog_fingerprint"] == "of today"
 
 
 def test_more_replicates_later_are_those_of_a_longer_run(small: Experiment, here: Snapshot, tmp_path: Path) -> None:

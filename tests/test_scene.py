@@ -15,6 +15,7 @@ from small_catalogs import catalog as make_catalog
 from small_catalogs import texts
 
 from lrerank.data import load_catalog, worlds
+from lrerank.data.catalog import Catalog
 from lrerank.errors import LrerankError
 from lrerank.experiments.relevance import assumed_relevance, judged_relevance
 from lrerank.experiments.scene import ASSUMED, BUILT_IN, HYBRID_SEARCH, Scene, build_scene
@@ -221,3 +222,23 @@ def test_movies_bring_their_real_queries_and_judgments(data_folder: Path, monkey
     assert np.allclose(np.unique(scene.relevance[there]), [0.1, 1.0])
     assert (scene.relevance == 1.0).any(axis=1).all()
     assert len(scene.search.topic_names) > 10 and scene.provenance == ASSUMED
+
+
+def test_the_fingerprint_is_of_documents_queries_and_judgments() -> None:
+    catalog = texts("red tent", "blue tent")
+    queries = pd.DataFrame({"query_id": ["a", "b"], "query": ["red", "tent"]})
+    judgments = pd.DataFrame({"query_id": ["a", "b"], "doc_id": list(catalog.ids), "grade": [1, 2]})
+
+    def found(catalog: Catalog, queries: pd.DataFrame, judgments: pd.DataFrame | None, **more: int) -> str:
+        return build_scene(catalog, queries=queries, judgments=judgments, **more).fingerprint  # type: ignore[arg-type]
+
+    different = [
+        found(catalog, queries, judgments),
+        found(texts("red tent", "blue tent, new"), queries, judgments),
+        found(dataclasses.replace(catalog, segment_path="title"), queries, judgments),
+        found(catalog, queries.replace("red", "blue"), judgments),
+        found(catalog, queries, judgments.replace(1, 3)),
+        found(catalog, queries, None),
+    ]
+    assert len(set(different)) == len(different)
+    assert found(catalog, queries, judgments, most_queries=1, seed=5) == different[0], "what is drawn is in the spec"

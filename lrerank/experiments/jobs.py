@@ -66,7 +66,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class SceneJob:
-    """Builds the scene and leaves it in a file for all processes.
+    """Builds the scene, leaves it in a file for all processes, and tells its fingerprint.
 
     Attributes:
         home: of the store.
@@ -82,7 +82,7 @@ class SceneJob:
         with self.target.open("wb") as stream:
             pickle.dump(scene, stream, protocol=5)
         memory["scene"] = {self.target: scene}
-        yield from ()
+        yield scene.fingerprint
 
 
 @dataclass(frozen=True)

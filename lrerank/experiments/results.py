@@ -1,6 +1,6 @@
 """Runs on disk: what was asked, with what it was computed, and the figures of every finished task.
 
-    runs/first-20260301-120000/manifest.json     spec, seed, versions, git state, provenance, status, times, machine
+    runs/first-20260301-120000/manifest.json     spec, seed, catalog, versions, git state, provenance, status, times, machine
     runs/first-20260301-120000/tasks/*.parquet   the figures of one replicate of one world with a group of arms
 
 Every file is whole or absent, whenever a process is killed, so a run goes on where it was: what is missing is computed.
@@ -175,6 +175,26 @@ class Run:
             remedy = "Delete this file, and go on with the run (lrerank simulate --resume RUN)"
             raise StorageError(f"this is damaged: {error}", path=str(path), remedy=remedy) from None
 
+    def made_with(self, fingerprint: str) -> None:
+        """Keeps which documents, queries and judgments the figures are about.
+
+        Raises:
+            StorageError: there are figures already, and they are about others.
+        """
+        manifest = self.manifest
+        before = manifest.get("catalog_fingerprint")
+        if before == fingerprint:
+            return
+        if before is not None and self._files():
+            raise StorageError(
+                "this catalog holds other documents, queries or judgments than when the run began",
+                path="world.catalog",
+                value=manifest["spec"]["world"]["catalog"],
+                remedy="Put back what it held then, or begin anew: lrerank runs export RUN spec.toml, "
+                "then lrerank simulate spec.toml",
+            )
+        self._write(catalog_fingerprint=fingerprint)
+
     def extend(self, replicates: int) -> None:
         """Asks for more replicates; those that are done stay, since a replicate's luck hangs on its number alone.
 
@@ -275,6 +295,7 @@ class Runs:
             "finished": None,
             "problem": None,
             "provenance": experiment.world.provenance,
+            "catalog_fingerprint": None,
             "seed": experiment.seed,
             "spec": experiment.to_json(),
             "versions": versions(),

@@ -106,6 +106,7 @@ def run(
     Raises:
         SpecError: the experiment has a sweep.
         RunCancelledError: `cancel` said so; what was finished is in the results.
+        StorageError: the catalog holds other documents than when the run began.
         LrerankError: the catalog or an arm can't be used, or a task failed (then the error names arm, replicate and
             world); what was finished is in the results.
     """
@@ -152,7 +153,9 @@ class _Going:
     def _work(self, executor: Executor, store: Store, scene: Path) -> Iterator[Snapshot]:
         looked = self.started
         tasks = list(self.todo)
-        for _ in executor.events([SceneJob(self.experiment, store.home, scene)]):
+        for event in executor.events([SceneJob(self.experiment, store.home, scene)]):
+            if event is not None and isinstance(event.step, str):
+                self.kept.made_with(event.step)
             self._may_stop()
             if time.monotonic() >= looked + _SECONDS_BETWEEN_SNAPSHOTS:
                 looked = time.monotonic()
@@ -216,6 +219,11 @@ class _Kept:
         for task in self._before:
             found.setdefault((task.world, task.replicate), set()).update(named_arms(experiment, task.group))
         return found
+
+    def made_with(self, fingerprint: str) -> None:
+        """Refuses to go on with what was begun with other documents."""
+        if self._results is not None:
+            self._results.made_with(fingerprint)
 
     def add(self, task: Task, figures: pd.DataFrame) -> None:
         if self._results is not None:

@@ -5,6 +5,7 @@ A scene is built once. What it holds of the truth, `relevance`, is for the world
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Scene:
         value_names: [v] `path=value`.
         added: [n] when each document was added, seconds since the epoch; NaN where that is not known.
         provenance: whose truth this is, a label for every figure.
+        fingerprint: of documents, queries and judgments; others make other figures.
         notes: sentences about what was assumed or left out.
     """
 
@@ -57,6 +59,7 @@ class Scene:
     value_names: Sequence[str]
     added: FloatArray
     provenance: str
+    fingerprint: str
     notes: tuple[str, ...]
 
     @property
@@ -136,6 +139,7 @@ def build_scene(
         else:
             queries, judgments = generated_queries(catalog, most_queries or GENERATED), None
             notes.append(f"{len(queries)} queries were made from the catalog's values")
+    fingerprint = _fingerprint(catalog, queries, judgments)
     grades_of = _grades(catalog, judgments) if judgments is not None and accuracy is None else None
     if grades_of is not None:
         queries = queries[[str(query_id) in grades_of for query_id in queries["query_id"]]]
@@ -182,8 +186,17 @@ def build_scene(
         value_names=[f"{path}={value}" for path, one in values.items() for value in one.vocabulary],
         added=_added(catalog),
         provenance=BUILT_IN if built_in else ASSUMED,
+        fingerprint=fingerprint,
         notes=tuple(notes),
     )
+
+
+def _fingerprint(catalog: Catalog, *tables: pd.DataFrame | None) -> str:
+    digest = hashlib.blake2b(f"{catalog.fingerprint} {catalog.segment_path}".encode(), digest_size=16)
+    for table in tables:
+        if table is not None:
+            digest.update(table.to_csv(index=False).encode())
+    return digest.hexdigest()
 
 
 def _grades(catalog: Catalog, judgments: pd.DataFrame) -> dict[str, dict[int, float]]:
