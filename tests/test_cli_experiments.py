@@ -423,6 +423,24 @@ def test_what_can_not_be_told_apart_is_not_stopped_and_not_called_clear() -> Non
     assert "no interval" in told(one, experiment, "learned")
 
 
+def test_with_several_worlds_it_is_clear_when_it_holds_for_others_as_well() -> None:
+    """In each world the replicates agree on their own answer; over worlds nothing is sure."""
+    lifts = (0.3, -0.28, 0.31, -0.3, 0.29)
+    experiment = EXPERIMENT.with_values({"replicates": 4, "world.worlds": len(lifts)})
+    rng = np.random.default_rng(8)
+    figures = pd.concat(
+        table({"static": luck, "learned": luck + lift + rng.normal(0, 0.01, (4, 5))}).assign(world=world)
+        for world, lift in enumerate(lifts)
+        for luck in [rng.normal(0.5, 0.01, (4, 5))]
+    )
+    found = looked(figures, experiment, "learned")
+    assert found is not None and found.answer is None and found.estimate.groups == len(lifts)
+    said = told(found, experiment, "learned")
+    assert "can't be told apart after all worlds" in said and "over 5 worlds, world uncertainty" in said
+    first = looked(figures[figures["world"] < 2], experiment, "learned")
+    assert first is not None and "after 2 worlds" in told(first, experiment, "learned")
+
+
 def test_groups_that_an_arm_makes_itself_have_no_differences(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     made = Runs(tmp_path / "runs").create(EXPERIMENT)

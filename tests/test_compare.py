@@ -292,14 +292,17 @@ def test_a_look_counts_replicates_in_order_and_keeps_its_answer() -> None:
     assert look(table, "b", "a", "clicks", end=20).answer == "below"
 
 
-def test_a_look_at_several_worlds_takes_a_replicate_of_each() -> None:
-    table = drawn(19, (3, 6, 1), a=1.0, b=0.0)
-    seen = table[(table["world"] != 2) | (table["replicate"] < 4)]
-    found = look(seen, "a", "b", "clicks", end=10)
+def test_a_look_at_several_worlds_counts_worlds() -> None:
+    """Replicates of three worlds that differ say nothing of a fourth one: the wide interval is the one to stop on."""
+    table = drawn(19, (4, 6, 1), a=1.0, b=0.0)
+    seen = table[(table["world"] != 3) | (table["replicate"] < 4)]
+    found = look(seen, "a", "b", "clicks", end=10, replicates=6)
     pairs = paired(table, ("a", "b"), "clicks").values()
-    rounds = (pairs[:, 0] - pairs[:, 1]).reshape(3, 6).mean(axis=0)[:4]
-    assert (found.low[-1], found.high[-1]) == pytest.approx([edge[-1] for edge in confidence_sequence(rounds)])
-    assert look(table, "a", "b", "clicks", end=10, worlds=[0, 1, 2, 3]).estimate.groups == 0
+    worlds = (pairs[:, 0] - pairs[:, 1]).reshape(4, 6).mean(axis=1)[:3]
+    assert (found.low[-1], found.high[-1]) == pytest.approx([edge[-1] for edge in confidence_sequence(worlds)])
+    assert (found.estimate.groups, found.estimate.n) == (3, 18) and "4 replicates wait" in found.note
+    assert look(table, "a", "b", "clicks", end=10, worlds=[4, 0, 1, 2, 3]).estimate.groups == 0
+    assert look(table, "a", "b", "clicks", end=10, replicates=7).estimate.groups == 0
 
 
 def test_the_steps_of_a_waterfall_add_up_over_shared_replicates() -> None:

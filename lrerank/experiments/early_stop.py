@@ -1,4 +1,4 @@
-"""Stop a run when the answer is clear: one arm against the baseline, looked at after every replicate.
+"""Stop a run when the answer is clear: one arm against the baseline, looked at after every replicate, or every world.
 
 The arm is chosen before the run begins, so there is no choice among arms to allow for. What allows for looking is the
 interval: see `sequential`. Ordinary intervals of a run that was stopped so say too much.
@@ -51,9 +51,11 @@ def looked(figures: pd.DataFrame, experiment: Experiment, arm: str) -> Look | No
         figures: of finished tasks; those of tasks under way do not count.
     """
     start, end = experiment.window
-    worlds = range(experiment.world.worlds)
+    worlds, replicates = range(experiment.world.worlds), experiment.replicates
     try:
-        return look(figures, arm, experiment.baseline, MEASURE, start=start, end=end, worlds=worlds)
+        return look(
+            figures, arm, experiment.baseline, MEASURE, start=start, end=end, worlds=worlds, replicates=replicates
+        )
     except LrerankError:
         # Arms of a replicate may be computed apart: so far no replicate has both.
         return None
@@ -61,7 +63,8 @@ def looked(figures: pd.DataFrame, experiment: Experiment, arm: str) -> Look | No
 
 def stopped_after(found: Look, experiment: Experiment) -> str:
     """`stopped after 5 of 20 replicates, when the answer was clear`."""
-    return f"stopped after {found.estimate.groups} of {experiment.replicates} replicates, when the answer was clear"
+    units, total = _units(experiment)
+    return f"stopped after {found.estimate.groups} of {total} {units}, when the answer was clear"
 
 
 def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool = False) -> str:
@@ -72,24 +75,30 @@ def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool 
     """
     baseline, where = experiment.baseline, place(experiment)
     if found is None or not found.estimate.groups:
-        return f"Nothing can be said yet of {arm} against {baseline}: no replicate is finished."
+        return f"Nothing can be said yet of {arm} against {baseline}: no {_units(experiment)[0][:-1]} is finished."
     estimate, done = found.estimate, found.estimate.groups
     start, end = experiment.window
     lead = f"{amount(estimate.value, experiment, signed=True)} per 1,000 searches"
-    several = experiment.world.worlds > 1
-    over = f"{done} replicates" + (f" of {experiment.world.worlds} worlds" if several else "")
-    noise = "simulation noise of these worlds only" if several else "simulation noise only"
+    units, total = _units(experiment)
+    unit = units.removesuffix("s")
+    noise = "simulation noise only" if unit == "replicate" else "world uncertainty"
     sure = f"no interval: {estimate.note}"
     if estimate.low is not None and estimate.high is not None:
         between = f"{number(estimate.low)} to {number(estimate.high)}"
-        sure = f"{100 * estimate.level:g} % interval that allows looking after every replicate {between}"
-    about = f"({sure}, over {over}, {noise}; impressions {start:,} to {end:,})"
+        sure = f"{100 * estimate.level:g} % interval that allows looking after every {unit} {between}"
+    about = f"({sure}, over {done} {units}, {noise}; impressions {start:,} to {end:,})"
     if found.answer is None:
-        ending = "after all replicates" if done >= experiment.replicates else f"after {done} replicates"
+        ending = f"after all {units}" if done >= total else f"after {done} {units}"
         so_far = "so far" if goes_on else ending
         return f"{where} {arm} and {baseline} can't be told apart {so_far}: {lead} {about}."
     verb = "leads" if found.answer == "above" else "is behind"
-    clear = f"It was clear after {found.decided_at} of {experiment.replicates} replicates."
-    if done < experiment.replicates and not goes_on:
+    clear = f"It was clear after {found.decided_at} of {total} {units}."
+    if done < total and not goes_on:
         clear = f"{stopped_after(found, experiment).capitalize()}."
     return f"{where} {arm} {verb} {baseline}: {lead} {about}. {clear}"
+
+
+def _units(experiment: Experiment) -> tuple[str, int]:
+    """What is counted, and how many there will be."""
+    several = experiment.world.worlds > 1
+    return ("worlds", experiment.world.worlds) if several else ("replicates", experiment.replicates)

@@ -18,7 +18,7 @@ import pandas as pd
 from lrerank.errors import LrerankError
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.compare import Paired, check_level, joined, paired
-from lrerank.types import FloatArray, IntArray
+from lrerank.types import FloatArray
 
 MIXTURE = 0.1
 _METHOD = "confidence sequence from a Gaussian mixture of t likelihood ratios"
@@ -32,8 +32,8 @@ class Look:
     Attributes:
         estimate: of the mean difference, with the interval that holds at all looks together.
         answer: "above" or "below" zero as soon as an interval excluded it, which is final; None while it is open.
-        decided_at: after how many replicates (per world) it was clear; None while it is open.
-        low, high: [n] interval after 1..n replicates; -inf and inf where it is unbounded.
+        decided_at: after how many replicates, or worlds where there are several, it was clear; None while it is open.
+        low, high: [n] interval after 1..n of them; -inf and inf where it is unbounded.
         note: "" or what is waited for.
     """
 
@@ -93,22 +93,21 @@ def look(
     start: int | None = None,
     by: str = "all",
     group: str = "",
-    first_replicate: int = 0,
     worlds: Sequence[int] | None = None,
+    replicates: int | None = None,
     level: float = 0.95,
 ) -> Look:
     """Look at a running comparison of two arms, as often as wanted.
 
     Replicates count in the order of their numbers, not of their finish, else quick ones would be favoured and the
     number of workers would change the answer: a replicate counts when all before it are complete. With several worlds
-    the unit is one replicate of every world, its value their mean; the interval is simulation noise then, about these
-    worlds only.
+    the unit is the world, its value the mean of its replicates, and it counts when these and all worlds before it are
+    complete; so the interval is about worlds like these, not about these only.
 
     Args:
         figures, arm, baseline, measure, by, group: as in `compare`.
         end, start: the window of the finished experiment: it must not change from look to look.
-        first_replicate: the number that replicates begin at.
-        worlds: those of the finished experiment; None for those that have figures.
+        worlds, replicates: those of the finished experiment, and how many of each; None for those that have figures.
         level: probability that the interval contains the truth at all looks together.
 
     Raises:
@@ -120,40 +119,46 @@ def look(
     pairs = paired(figures, (arm, baseline), measure, start=start, end=end, by=by, group=group)
     if pairs.end[-1] < end:
         return _nothing(f"no replicate has reached impression {end}", level)
-    expected = np.unique(figures["world"].to_numpy() if worlds is None else np.asarray(worlds))
-    values = _rounds(pairs, expected, first_replicate)
+    table = _by_world(pairs, worlds, replicates)
+    values = _complete(table.mean(axis=1, skipna=False) if len(table) > 1 else table.iloc[0])
     if not len(values):
-        return _nothing(f"replicate {first_replicate} is not complete in all worlds", level)
+        return _nothing(f"the first {'world' if len(table) > 1 else 'replicate'} is not complete", level)
     low, high = confidence_sequence(values, level)
     clear = np.flatnonzero((low > 0) | (high < 0))
     answer: Literal["above", "below"] | None = None
     if len(clear):
         answer = "above" if low[clear[0]] > 0 else "below"
     bounded = bool(np.isfinite(low[-1]))
-    note = "" if bounded else "too few replicates, or all alike, for an interval that holds at all looks"
+    unit = "worlds" if len(table) > 1 else "replicates"
+    note = "" if bounded else f"too few {unit}, or all alike, for an interval that holds at all looks"
+    counted = len(values) * (table.shape[1] if len(table) > 1 else 1)
     estimate = Estimate(
         float(values.mean()),
         float(low[-1]) if bounded else None,
         float(high[-1]) if bounded else None,
         len(values),
-        len(values) * len(expected),
+        counted,
         _METHOD,
         level,
         note,
     )
-    waiting = len(pairs.worlds) - len(values) * len(expected)
+    waiting = len(pairs.worlds) - counted
     later = f"{waiting} replicates wait for those before them" if waiting else ""
     return Look(estimate, answer, int(clear[0]) + 1 if len(clear) else None, low, high, joined(note, later))
 
 
-def _rounds(pairs: Paired, worlds: IntArray, first_replicate: int) -> FloatArray:
-    """[r] difference of replicates first_replicate, ... averaged over worlds, up to the first that is incomplete."""
+def _by_world(pairs: Paired, worlds: Sequence[int] | None, replicates: int | None) -> pd.DataFrame:
+    """[w, r] difference of each replicate of each world, NaN where it is not finished."""
     values = pairs.values()
-    table = pd.Series(values[:, 0] - values[:, 1], index=[pairs.replicates, pairs.worlds]).unstack()
-    wanted = np.arange(first_replicate, max(int(pairs.replicates.max()) + 1, first_replicate))
-    grid = table.reindex(index=wanted, columns=worlds).to_numpy(dtype=np.float64)
-    complete = np.isfinite(grid).all(axis=1)
-    return np.asarray(grid[np.logical_and.accumulate(complete)].mean(axis=1))
+    found = pd.Series(values[:, 0] - values[:, 1], index=[pairs.worlds, pairs.replicates]).unstack()
+    every = np.arange(int(pairs.replicates.max()) + 1 if replicates is None else replicates)
+    return found.reindex(index=found.index if worlds is None else list(worlds), columns=every)
+
+
+def _complete(values: pd.Series[float]) -> FloatArray:
+    """Those before the first that is not there."""
+    found = values.to_numpy(dtype=np.float64)
+    return np.asarray(found[np.logical_and.accumulate(np.isfinite(found))])
 
 
 def _nothing(note: str, level: float) -> Look:
