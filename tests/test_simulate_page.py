@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from lrerank.experiments.arm_specs import LearnedSpec
 from lrerank.experiments.results import Runs
 from lrerank.experiments.run import Snapshot, run
 from lrerank.experiments.spec import Experiment
@@ -17,10 +19,12 @@ from lrerank.experiments.twins import twins
 from lrerank.store import Store
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.live import progress, tastes_may_change, time_left
-from lrerank.ui.simulate.outcome import Outcome
-from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, Setup, carried, populations, watched
+from lrerank.ui.simulate.outcome import Outcome, untold
+from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, Carried, Setup, carried, populations, watched
 from lrerank.ui.welcome.finished import asked, finished
 
+PAGE = Path(__file__).parents[1] / "lrerank" / "ui" / "views" / "simulate.py"
+SMALL = Setup(Policy(), arms=("static", "uniform"), impressions=400, replicates=2, logged=0).experiment()
 POLICY = Policy(exploration_rate=0.03, strategy="softmax", features=("metadata.price",), cold_start_after=1)
 
 
@@ -34,11 +38,74 @@ def test_every_population_makes_an_experiment(name: str) -> None:
 
 def test_the_policy_travels_into_the_experiment_and_out_of_it() -> None:
     experiment = Setup(POLICY).experiment()
-    found = carried(experiment, LEARNED, POLICY.origin)
-    assert found == POLICY
+    assert carried(experiment, POLICY.origin) == Carried(LEARNED, POLICY, "")
     assert twins(experiment) == {LEARNED: GREEDY}
-    assert carried(experiment, GREEDY, POLICY.origin) == replace(POLICY, exploration_rate=0.0, strategy="greedy")
-    assert carried(experiment, "static", "") is None
+    never = replace(POLICY, exploration_rate=0.0, strategy="greedy")
+    assert carried(experiment, POLICY.origin, GREEDY) == Carried(GREEDY, never, "")
+    assert carried(experiment, "", "static") is None
+
+
+def test_the_pooled_learner_differs_in_the_user_side_alone() -> None:
+    arms = Setup(POLICY).experiment().arms
+    pooled, learned = (
+        arms[name].model_dump(exclude={"kind", "user_side", "cold_start"}) for name in ("pooled", LEARNED)
+    )
+    assert pooled == learned
+
+
+@pytest.mark.parametrize("members", [5, 8])
+def test_a_bag_travels_and_its_twin_has_the_same_members(members: int) -> None:
+    policy = Policy(strategy="bag", bag=members)
+    experiment = Setup(policy).experiment()
+    assert carried(experiment, policy.origin) == Carried(LEARNED, policy, "")
+    assert Policy.from_query(policy.to_query()) == policy
+    assert Policy.from_parameters(policy.parameters("any"), policy.origin) == policy
+    assert twins(experiment) == {LEARNED: GREEDY}, "net return is against the same learner that never explores"
+    spec = experiment.arms[GREEDY]
+    assert isinstance(spec, LearnedSpec) and spec.learner().bag == members
+    assert replace(policy, strategy="epsilon_greedy").arm_values() == Policy().arm_values(), "a knob of the bag alone"
+
+
+def test_why_nothing_is_said_of_exploration() -> None:
+    assert untold(Setup(Policy()).experiment()) == ""
+    assert untold(Setup(Policy(exploration_rate=0.0)).experiment()).startswith("No learned reranker")
+    assert ARMS[GREEDY].label in untold(Setup(Policy(strategy="bag"), arms=(LEARNED,)).experiment())
+
+
+def test_what_no_page_can_set_is_said_where_a_setting_is_taken() -> None:
+    arm = {"kind": "learned", "strategy": "bag", "bag": 3, "learning_rate": 2.0, "user_side": False}
+    given = Setup(Policy(), arms=("static", "mmr")).experiment().to_json()
+    experiment = Experiment.parse({**given, "arms": {**given["arms"], "mine": arm}})
+    found = carried(experiment, "the command line")
+    assert found is not None and (found.arm, found.policy.strategy, found.policy.bag) == ("mine", "bag", 3)
+    assert "user_side = false, learning_rate = 2. The usual" in found.lost and "bag" not in found.lost
+    # Of another strategy a page has no members.
+    found = carried(experiment.with_values({"arms.mine.strategy": "softmax"}), "the command line")
+    assert found is not None and "bag = 3" in found.lost
+
+
+def page(home: Path, monkeypatch: pytest.MonkeyPatch, policy: Policy, **address: str) -> AppTest:
+    monkeypatch.setenv("LRERANK_HOME", str(home))
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    app.query_params.update({"policy": policy.to_query(), **address})
+    return app.run()
+
+
+@pytest.mark.parametrize("policy", [Policy(strategy="bag", bag=8), Policy(exploration_rate=0.013, strategy="squarecb")])
+def test_a_policy_is_what_it_was_after_a_visit(policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = page(tmp_path, monkeypatch, policy)
+    assert not app.exception and app.session_state["chosen-policy"] == policy
+    app.slider(key="simulate-rate").set_value(0.2).run()
+    assert app.session_state["chosen-policy"] == replace(policy, exploration_rate=0.2, origin="the page Simulate")
+
+
+def test_a_setting_taken_from_a_run_is_not_undone_by_the_controls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = page(tmp_path, monkeypatch, Policy(exploration_rate=0.5, strategy="softmax"), run="finished")
+    next(each for each in app.button if each.label == "Use this setting").click().run()
+    assert not app.exception and app.slider(key="simulate-rate").value == 0.1
+    assert app.session_state["chosen-policy"] == Policy(origin="the run finished")
 
 
 def test_toml_of_the_page_is_the_same_experiment(tmp_path: Path) -> None:
@@ -61,22 +128,24 @@ def test_what_is_watched() -> None:
 
 @pytest.fixture(scope="module")
 def snapshots() -> list[Snapshot]:
-    small = Setup(Policy(), arms=("static", "uniform"), impressions=400, replicates=2, logged=0).experiment()
-    return list(run(small.with_values({"world.queries": 12}), workers=0))
+    return list(run(SMALL.with_values({"world.queries": 12}), workers=0))
 
 
 def test_progress_in_words(snapshots: list[Snapshot]) -> None:
-    assert progress(None) == (0.0, "Building the world: documents, users and their tastes")
-    share, said = progress(snapshots[-1])
+    whole = snapshots[-1]
+    assert progress(None, SMALL) == (0.0, "Building the world: documents, users and their tastes")
+    share, said = progress(whole, SMALL)
     assert share == 1.0 and said.startswith("2 of 2 replicates, 800 of 800 searches")
+    # With more processes than replicates, or many arms, a replicate is computed in parts.
+    parts = whole.overall[(whole.overall["replicate"] == 0) | (whole.overall["arm"] == "static")]
+    assert progress(replace(whole, done_tasks=3, tasks=4, _curves=(parts,)), SMALL)[1].startswith("1 of 2 replicates, ")
     assert [time_left(seconds) for seconds in (2, 12, 58, 90, 7200)] == [
         *("a few seconds left", "about 10 s left", "about 60 s left", "about 2 min left", "about 2.0 h left"),
     ]
 
 
 def test_tastes_change_now_is_the_next_bin_of_what_is_under_way(snapshots: list[Snapshot]) -> None:
-    experiment = Setup(Policy(), arms=("static", "uniform"), impressions=400, replicates=2, logged=0).experiment()
-    whole = snapshots[-1]
+    experiment, whole = SMALL, snapshots[-1]
     assert tastes_may_change(None, experiment) is None
     assert tastes_may_change(whole, experiment) is None, "nothing is under way"
     under_way = whole.overall[(whole.overall["replicate"] == 0) | (whole.overall["end"] <= 160)]

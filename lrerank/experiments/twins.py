@@ -13,16 +13,17 @@ _OF_EXPLORATION = ("strategy", "exploration_rate", "exploration_parameters", "ba
 def twins(experiment: Experiment) -> dict[str, str]:
     """Arm that explores → the arm that is the same learner and never explores, where the spec has one."""
     learners = {name: spec for name, spec in experiment.arms.items() if isinstance(spec, LearnerSpec)}
-    greedy = {name: _learner(spec) for name, spec in learners.items() if not _explores(spec)}
+    greedy = {name: _learner(spec) for name, spec in learners.items() if not explores(spec)}
     found = {}
     for name, spec in learners.items():
         same = [other for other, learner in greedy.items() if learner == _learner(spec)]
-        if same and _explores(spec):
+        if same and explores(spec):
             found[name] = same[0]
     return found
 
 
-def _explores(spec: LearnerSpec) -> bool:
+def explores(spec: LearnerSpec) -> bool:
+    """Whether any of its lists departs from what its model holds for best."""
     if spec.strategy == "epsilon_greedy":
         return spec.exploration_rate > 0
     return spec.strategy != "greedy"

@@ -10,9 +10,11 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from lrerank.errors import InputError
-from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.arm_specs import LearnedSpec, LearnerSpec
 from lrerank.exploration import Exploration, Strategy
-from lrerank.stages.learned_rerank import LearnedRerankParameters
+from lrerank.stages.learned_rerank import ExplorationParameters, LearnedRerankParameters
+
+_BAG = ExplorationParameters().bag
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Policy:
     Attributes:
         features: paths of document fields; None = all ("auto").
         cold_start_after: engagements a user needs before the model ranks.
+        temperature, gamma, bag: of `softmax`, `squarecb` and `bag`; those of other strategies are ignored.
         origin: where it comes from, for people: "the stage's defaults", "the sweep of 23 Nov".
     """
 
@@ -32,6 +35,7 @@ class Policy:
     cold_start_after: int = 2
     temperature: float = Exploration().temperature
     gamma: float = Exploration().gamma
+    bag: int = _BAG
     origin: str = "the stage's defaults"
 
     def parameters(self, model_id: str, top_n: int = 10) -> dict[str, Any]:
@@ -45,19 +49,20 @@ class Policy:
             found["exploration_parameters"] = {"temperature": self.temperature}
         elif self.strategy == "squarecb":
             found["exploration_parameters"] = {"gamma": self.gamma}
+        elif self.strategy == "bag":
+            found["exploration_parameters"] = {"bag": self.bag}
         if self.cold_start_after != 2:
             found["cold_start_after"] = self.cold_start_after
         return found
 
     def arm_values(self, arm: str = "learned") -> dict[str, Any]:
         """The same for `Experiment.with_values`."""
-        return {
-            f"arms.{arm}.strategy": self.strategy,
-            f"arms.{arm}.exploration_rate": self.exploration_rate,
-            f"arms.{arm}.features": "auto" if self.features is None else list(self.features),
-            f"arms.{arm}.cold_start": {"fallback": self.fallback, "threshold": self.cold_start_after},
-            f"arms.{arm}.exploration_parameters": {"temperature": self.temperature, "gamma": self.gamma},
-        }
+        return {f"arms.{arm}.{name}": value for name, value in self._of_arm().items()}
+
+    def lost(self, spec: LearnerSpec) -> dict[str, Any]:
+        """What an arm is and this policy, taken from it, can't say: field → value."""
+        back = _as_simulated(LearnedSpec(kind="learned", **self._of_arm()))
+        return {name: value for name, value in _as_simulated(spec).items() if value != back[name]}
 
     def to_query(self) -> str:
         """For an address: what differs from the defaults, as JSON."""
@@ -101,6 +106,7 @@ class Policy:
             cold_start_after=found.cold_start_after,
             temperature=found.exploration_parameters.temperature,
             gamma=found.exploration_parameters.gamma,
+            bag=found.exploration_parameters.bag,
             origin=origin,
         )
 
@@ -108,3 +114,23 @@ class Policy:
     def of_arm(cls, spec: LearnerSpec, origin: str) -> Policy:
         """Of an experiment's arm."""
         return cls.from_parameters(spec.stage("any", 10)["parameters"], origin)
+
+    def _of_arm(self) -> dict[str, Any]:
+        """Fields of an arm."""
+        found: dict[str, Any] = {
+            "strategy": self.strategy,
+            "exploration_rate": self.exploration_rate,
+            "features": "auto" if self.features is None else list(self.features),
+            "cold_start": {"fallback": self.fallback, "threshold": self.cold_start_after},
+            "exploration_parameters": {"temperature": self.temperature, "gamma": self.gamma},
+        }
+        # The usual number follows from the strategy, also where a sweep tries others.
+        if self.strategy == "bag" and self.bag != _BAG:
+            found["bag"] = self.bag
+        return found
+
+
+def _as_simulated(spec: LearnerSpec) -> dict[str, Any]:
+    """Fields of an arm, with numbers for what was left out."""
+    found = spec.model_dump(exclude={"kind"})
+    return found | {"bag": spec.learner().bag, "cold_start": (spec.cold_start_after, spec.cold_start.fallback)}

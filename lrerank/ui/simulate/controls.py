@@ -25,6 +25,7 @@ _CLICK_MODELS = {
     "search_page": "Search page, fitted to Wikimedia",
     "product_grid": "Product grid",
 }
+_POPULATIONS = "the population's"
 _ASKED_CATALOG, _RATE, _STRATEGY = "simulate-catalog", "simulate-rate", "simulate-strategy"
 
 
@@ -89,16 +90,33 @@ def checked(setup: Setup) -> Experiment | None:
 def _policy() -> Policy:
     """The policy that travels, of which rate and strategy may be changed here."""
     policy = chosen()
-    # Gone when another page is looked at, and then the policy's again.
-    st.session_state.setdefault(_RATE, policy.exploration_rate)
-    st.session_state.setdefault(_STRATEGY, policy.strategy)
-    rate = st.slider("Exploration rate", 0.0, 1.0, step=0.01, key=_RATE, help=_explained(policy))
-    strategy = st.selectbox("Strategy", list(STRATEGIES), format_func=STRATEGIES.__getitem__, key=_STRATEGY)
-    if (rate, strategy) != (policy.exploration_rate, policy.strategy):
-        policy = replace(policy, exploration_rate=rate, strategy=strategy, origin="the page Simulate")
-        choose(policy)
+    # The policy is the only truth: another page, or a run that is taken over, may have changed it.
+    st.session_state[_RATE], st.session_state[_STRATEGY] = policy.exploration_rate, policy.strategy
+    st.slider(
+        "Exploration rate",
+        0.0,
+        1.0,
+        step=0.01,
+        key=_RATE,
+        help=_explained(policy),
+        on_change=_change,
+        args=(_RATE, "exploration_rate"),
+    )
+    st.selectbox(
+        "Strategy",
+        list(dict.fromkeys([*STRATEGIES, policy.strategy])),
+        format_func=lambda name: STRATEGIES.get(name, name.capitalize()),
+        key=_STRATEGY,
+        on_change=_change,
+        args=(_STRATEGY, "strategy"),
+    )
     st.caption(f"{pages_explored(policy)}.")
     return policy
+
+
+def _change(key: str, name: str) -> None:
+    changes: dict[str, Any] = {name: st.session_state[key], "origin": "the page Simulate"}
+    choose(replace(chosen(), **changes))
 
 
 def _explained(policy: Policy) -> str:
@@ -111,92 +129,77 @@ def _more() -> dict[str, Any]:
     baseline = st.selectbox(
         "Baseline", BASELINES, format_func=lambda name: ARMS[name].label, key="baseline", bind="query-params"
     )
-    taste = st.number_input(
-        "Taste strength",
-        0.0,
-        10.0,
-        None,
-        0.5,
-        placeholder="the population's",
-        key="taste",
-        bind="query-params",
-        help="Logits per standard deviation of a user's taste; 0 = nobody has one.",
-    )
-    hidden = st.number_input(
-        "Hidden share of taste",
-        0.0,
-        1.0,
-        None,
-        0.1,
-        placeholder="the population's",
-        key="hidden",
-        bind="query-params",
-        help="Share of the variance of taste that no feature of the catalog shows.",
-    )
-    new = st.number_input(
-        "Share of new users", 0.0, 1.0, None, 0.1, placeholder="the population's", key="new", bind="query-params"
-    )
+    given = {
+        "taste_strength": _number(
+            "Taste strength",
+            "taste",
+            (0.0, 10.0),
+            step=0.5,
+            placeholder=_POPULATIONS,
+            help="Logits per standard deviation of a user's taste; 0 = nobody has one.",
+        ),
+        "hidden_share": _number(
+            "Hidden share of taste",
+            "hidden",
+            (0.0, 1.0),
+            step=0.1,
+            placeholder=_POPULATIONS,
+            help="Share of the variance of taste that no feature of the catalog shows.",
+        ),
+        "new_user_share": _number("Share of new users", "new", (0.0, 1.0), step=0.1, placeholder=_POPULATIONS),
+    }
     clicks = st.selectbox(
         "Click model", list(_CLICK_MODELS), format_func=_CLICK_MODELS.__getitem__, key="clicks", bind="query-params"
     )
-    given = {"taste_strength": taste, "hidden_share": hidden, "new_user_share": new}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if clicks != "pbm":
         changes["click_model"] = clicks
-    shift = st.number_input(
+    shift = _number(
         "Tastes change after",
-        1,
-        10_000_000,
-        None,
-        500,
+        "shift",
+        (1, 10_000_000),
+        step=500,
         placeholder="never",
-        key="shift",
-        bind="query-params",
         help="Searches after which all tastes become new ones.",
     )
-    replicates = st.number_input(
+    replicates = _number(
         "Replicates, at most",
-        2,
-        200,
+        "replicates",
+        (2, 200),
         12,
-        1,
-        key="replicates",
-        bind="query-params",
         help="Each has other users, arrivals and luck; they say how sure a difference is.",
     )
-    worlds = st.number_input(
+    worlds = _number(
         "Worlds drawn",
+        "worlds",
+        (1, 50),
         1,
-        50,
-        1,
-        1,
-        key="worlds",
-        bind="query-params",
         help="Above 1, worlds are drawn from a published distribution; intervals are then the wider ones, mostly those over "
         "worlds, and the run goes to its end.",
-    )
-    logged = st.number_input("Searches logged before", 0, 100_000, 500, 500, key="logged", bind="query-params")
-    batch = st.number_input("Searches between updates", 1, 10_000, 25, 25, key="batch", bind="query-params")
-    seed = st.number_input("Seed", 0, 2**32 - 1, 0, 1, key="seed-of-run", bind="query-params")
-    traffic = st.number_input(
-        "Your searches a day",
-        1.0,
-        1e9,
-        1000.0,
-        1000.0,
-        format="%.0f",
-        key="traffic",
-        bind="query-params",
-        help="To tell the break-even of exploration in days.",
     )
     return {
         "baseline": baseline,
         "changes": changes,
-        "shift": None if shift is None else int(shift),
-        "replicates": int(replicates),
-        "worlds": int(worlds),
-        "logged": int(logged),
-        "batch": int(batch),
-        "seed": int(seed),
-        "traffic": float(traffic),
+        "shift": shift,
+        "replicates": replicates,
+        "worlds": worlds,
+        "logged": _number("Searches logged before", "logged", (0, 100_000), 500, step=500),
+        "batch": _number("Searches between updates", "batch", (1, 10_000), 25, step=25),
+        "seed": _number("Seed", "seed-of-run", (0, 2**32 - 1), 0),
+        "traffic": _number(
+            "Your searches a day",
+            "traffic",
+            (1.0, 1e9),
+            1000.0,
+            step=1000.0,
+            format="%.0f",
+            help="To tell the break-even of exploration in days.",
+        ),
     }
+
+
+def _number(
+    label: str, key: str, between: tuple[float, float], usual: float | None = None, *, step: float = 1, **more: Any
+) -> Any:
+    """A number that the address keeps, of the kind of its ends; None where there is no usual one and nobody set it."""
+    return st.number_input(label, *between, usual, step, key=key, bind="query-params", **more)

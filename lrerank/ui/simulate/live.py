@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from lrerank.experiments.run import Snapshot
 from lrerank.experiments.spec import Experiment
+from lrerank.ui.progress import replicates
 
 
-def progress(snapshot: Snapshot | None) -> tuple[float, str]:
+def progress(snapshot: Snapshot | None, experiment: Experiment) -> tuple[float, str]:
     """The share that is done, and a sentence."""
     if snapshot is None or not snapshot.impressions:
         return 0.0, "Building the world: documents, users and their tastes"
     share = min(snapshot.impressions / max(snapshot.total_impressions, 1), 1.0)
     left = "" if snapshot.seconds_left is None else f", {time_left(snapshot.seconds_left)}"
     shown = f"{snapshot.impressions:,} of {snapshot.total_impressions:,} searches"
-    return share, f"{snapshot.done_tasks} of {snapshot.tasks} replicates, {shown}{left}"
+    done, planned = replicates(snapshot.overall, experiment)
+    return share, f"{done} of {planned} replicates, {shown}{left}"
 
 
 def time_left(seconds: float) -> str:

@@ -9,16 +9,33 @@ import pandas as pd
 from lrerank.charts.rows import Forest, GroupsChart, comparison_forest, groups
 from lrerank.charts.values import values_of
 from lrerank.errors import LrerankError
+from lrerank.experiments.arm_specs import LearnedSpec
 from lrerank.experiments.findings import comparisons, sentence_of
 from lrerank.experiments.lifts import explained, lifts
 from lrerank.experiments.results import Run, Status
 from lrerank.experiments.side_by_side import labels, side_by_side
+from lrerank.experiments.spec import Experiment
+from lrerank.experiments.twins import explores, twins
+from lrerank.ui.simulate.setup import ARMS, GREEDY
 
 MEASURED = (
     *("clicks", "ctr_at_1", "conversion", "abandonment", "ndcg", "regret", "price", "explored_pages"),
     *("diversity", "novelty", "candidate_coverage", "concentration", "calibration_error"),
 )
 """What the table of all measures shows."""
+
+
+def untold(experiment: Experiment) -> str:
+    """Why nothing is said of what exploration brings, in a sentence; "" where something is."""
+    if twins(experiment):
+        return ""
+    found = [name for name, spec in experiment.arms.items() if isinstance(spec, LearnedSpec) and explores(spec)]
+    if not found:
+        return "No learned reranker of this comparison explores, so exploration costs and brings nothing."
+    return (
+        f"What exploration of {found[0]} brings is told against the same learner that never explores, and with as many "
+        f"members where it has a bag: none runs beside it. Add “{ARMS[GREEDY].label}” and simulate again."
+    )
 
 
 class Outcome:

@@ -124,7 +124,7 @@ def _live(run_id: str, traffic: float) -> None:
         )
     else:
         st.html(f'<p class="lr-lead"><b>Provisional.</b> {_NOT_YET if job.watched else _NOT_WATCHED}</p>')
-    share, said = progress(snapshot)
+    share, said = progress(snapshot, job.experiment)
     st.progress(share, said)
     cancel, enough, change = st.columns([1, 1.6, 1.4])
     if cancel.button("Cancel", icon=":material/stop:", width="stretch", help="What was finished is kept."):

@@ -22,9 +22,8 @@ from lrerank.store import Store
 from lrerank.ui.chart import chart
 from lrerank.ui.downloads import downloads
 from lrerank.ui.frame import choose
-from lrerank.ui.policy import Policy
-from lrerank.ui.simulate.outcome import Outcome
-from lrerank.ui.simulate.setup import LEARNED, carried
+from lrerank.ui.simulate.outcome import Outcome, untold
+from lrerank.ui.simulate.setup import Carried, carried
 from lrerank.ui.words import plain, told
 
 _HEIGHT = 400
@@ -109,10 +108,7 @@ def _chart(view: str, figure: dict[str, object], title: str, note: str, height: 
 def _exploration(figures: pd.DataFrame, experiment: Experiment, traffic: float) -> None:
     found = net_return(figures, experiment)
     if not found:
-        st.info(
-            "What exploration brings is told where a learned reranker that explores runs beside the same one that never "
-            "does: add “Learned rerank (never exploring)”."
-        )
+        st.info(untold(experiment) or "The first figures come in a few seconds.")
         return
     said = {
         each.comparison.arm: explained(each, experiment, traffic) for each in lifts(figures, experiment).exploration
@@ -156,15 +152,17 @@ def _measures(outcome: Outcome) -> None:
 def _what_next(outcome: Outcome, traffic: float) -> None:
     """Carry the setting on, ship it, or put another run beside it."""
     use, export, beside = st.columns([1.2, 1, 1.4])
-    policy = carried(outcome.experiment, LEARNED, f"the run {outcome.run.run_id}")
+    found = carried(outcome.experiment, f"the run {outcome.run.run_id}")
     use.button(
         "Use this setting",
         icon=":material/bookmark:",
         width="stretch",
-        disabled=policy is None,
-        help="Playground and Tune go on with the learned reranker of this run.",
+        disabled=found is None,
+        help="No arm of this run is a learned reranker."
+        if found is None
+        else f"All pages go on with {found.arm} of this run.",
         on_click=_carry_on,
-        args=(policy,),
+        args=(found,),
     )
     with export.popover("Export", icon=":material/download:", width="stretch"):
         _export(outcome, traffic)
@@ -174,12 +172,14 @@ def _what_next(outcome: Outcome, traffic: float) -> None:
         if not others:
             st.caption("Simulate again with another setting, then come back: both runs meet the same users and luck.")
         other = st.selectbox("Run", others, index=None, placeholder="Choose a run", key="beside") if others else None
+    if found is not None and found.lost:
+        st.caption(plain(found.lost))
     if other is not None:
         _beside(outcome, other)
 
 
-def _carry_on(policy: Policy) -> None:
-    choose(policy)
+def _carry_on(found: Carried) -> None:
+    choose(found.policy)
     st.toast("The setting goes with you to all pages.", icon=":material/bookmark:")
 
 

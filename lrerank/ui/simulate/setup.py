@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from lrerank.experiments.arm_specs import LearnedSpec
 from lrerank.experiments.spec import Experiment
+from lrerank.experiments.sweep_verdict import named_values
 from lrerank.ui.policy import Policy
 
 
@@ -36,7 +37,7 @@ class ArmChoice:
     spec: Mapping[str, Any]
 
 
-LEARNED, GREEDY = "learned", "greedy"
+POOLED, LEARNED, GREEDY = "pooled", "learned", "greedy"
 
 ARMS: Mapping[str, ArmChoice] = MappingProxyType(
     {
@@ -53,9 +54,7 @@ ARMS: Mapping[str, ArmChoice] = MappingProxyType(
         "mmr": ArmChoice("mmr", "Relevance against redundancy, half and half.", {"kind": "mmr"}),
         "retrieval": ArmChoice("retrieval", "As hybrid search found them.", {"kind": "retrieval"}),
         "uniform": ArmChoice("uniform (random)", "Every order alike likely.", {"kind": "uniform"}),
-        "pooled": ArmChoice(
-            "pooled (not personal)", "Learns from the same clicks, but not who clicked.", {"kind": "pooled"}
-        ),
+        POOLED: ArmChoice("pooled (not personal)", "Your setting without who clicked.", {"kind": "pooled"}),
         LEARNED: ArmChoice("learned (my setting)", "The policy that you carry.", {"kind": "learned"}),
         GREEDY: ArmChoice(
             "greedy (no exploring)",
@@ -67,10 +66,10 @@ ARMS: Mapping[str, ArmChoice] = MappingProxyType(
 """Name → what it is; names are those of the figures."""
 
 BASELINES = tuple(name for name in ARMS if name not in (LEARNED, GREEDY))
-USUAL_ARMS = ("static", "pooled", LEARNED, GREEDY)
+USUAL_ARMS = ("static", POOLED, LEARNED, GREEDY)
 
 # From static relevance over what everybody's clicks teach to what is personal.
-_STEPS = ("static", "pooled", LEARNED)
+_STEPS = ("static", POOLED, LEARNED)
 _BATCH, _BINS = 25, 20
 
 
@@ -172,10 +171,16 @@ class Setup:
             "arms": {name: dict(ARMS[name].spec) for name in names},
         }
         values: dict[str, Any] = {}
+        if POOLED in names:  # the same learner but for the user, to whom it then is no stranger either
+            own = self.policy.arm_values(POOLED)
+            values |= {path: value for path, value in own.items() if not path.endswith(".cold_start")}
         if LEARNED in names:
             values |= self.policy.arm_values(LEARNED)
         if GREEDY in names:
-            values |= replace(self.policy, exploration_rate=0.0, strategy="greedy").arm_values(GREEDY)
+            values |= self.policy.arm_values(GREEDY)
+            values |= {f"arms.{GREEDY}.strategy": "greedy", f"arms.{GREEDY}.exploration_rate": 0.0}
+            if self.policy.strategy == "bag":  # the same learner has the same members
+                values[f"arms.{GREEDY}.bag"] = self.policy.bag
         return Experiment.parse(given).with_values(values)
 
     def question(self, names: Sequence[str]) -> str:
@@ -206,7 +211,30 @@ def watched(experiment: Experiment) -> str | None:
     return others[0] if len(others) == 1 else None
 
 
-def carried(experiment: Experiment, arm: str, origin: str) -> Policy | None:
-    """The policy of an arm, to be carried on; None where it is no learned one."""
-    spec = experiment.arms.get(arm)
-    return Policy.of_arm(spec, origin) if isinstance(spec, LearnedSpec) else None
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An arm as the policy that travels.
+
+    Attributes:
+        lost: what of the arm the policy can't say, in a sentence; "" for nothing.
+    """
+
+    arm: str
+    policy: Policy
+    lost: str
+
+
+def carried(experiment: Experiment, origin: str, arm: str | None = None) -> Carried | None:
+    """The policy of an arm: the one asked for, `learned`, or the first learned one; None where it is none."""
+    specs = {name: spec for name, spec in experiment.arms.items() if isinstance(spec, LearnedSpec)}
+    name = arm or (LEARNED if LEARNED in specs else next(iter(specs), ""))
+    if name not in specs:
+        return None
+    policy = Policy.of_arm(specs[name], origin)
+    lost = named_values(policy.lost(specs[name]))
+    told = (
+        f"“Use this setting” leaves behind what no page can set: {lost}. The usual values take their place."
+        if lost
+        else ""
+    )
+    return Carried(name, policy, told)
