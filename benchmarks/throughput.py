@@ -36,7 +36,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lrerank.experiments.building import course_of, scene_of, world_of
-from lrerank.experiments.jobs import CourseJob, SceneJob
+from lrerank.experiments.jobs import Built, CourseJob, SceneJob
 from lrerank.experiments.loop import Course
 from lrerank.experiments.processes import Processes
 from lrerank.experiments.scene import Scene
@@ -252,9 +252,10 @@ def spread(ratios: list[float]) -> str:
 def workers(experiment: Experiment, rounds: int, count: int) -> None:
     """The same jobs in one process and in several, in turns; beside it what a busy loop gets out of as many cores."""
     with Processes(1) as one, Processes(count) as many:
-        target = one.scratch / "scene"
-        for _ in one.events([SceneJob(experiment, Store().home, target)]):
-            pass
+        told = [
+            event.step for event in one.events([SceneJob(experiment, Store().home, one.scratch)]) if event is not None
+        ]
+        (target,) = (step.scene for step in told if isinstance(step, Built))
         ratios, limits = [], []
         for number in range(-1, rounds):  # the first round only warms up
             jobs = [CourseJob(experiment, target, Task(0, replicate), ("learned",)) for replicate in range(count)]

@@ -47,7 +47,12 @@ def until(job: Job, what: str) -> None:
         time.sleep(0.02)
 
 
-def test_a_job_gives_the_figures_of_the_same_run_elsewhere(jobs: Jobs, store: Store) -> None:
+@pytest.mark.parametrize("prepared", [{}, {"world.seed": 5}, {"world.parameters.hidden_share": 0.1}])
+def test_a_job_gives_the_figures_of_the_same_run_elsewhere(
+    jobs: Jobs, store: Store, prepared: dict[str, object]
+) -> None:
+    """Whatever its processes were prepared for."""
+    jobs.prepare(store, small(**prepared))
     job = jobs.simulate(store, small())
     assert job.wait(120) and not job.problem and job.run.status == "done"
     *_, last = run(small(), workers=0, store=store)

@@ -25,7 +25,7 @@ from lrerank.experiments.arms.fixed import RetrievalOrder, Uniform
 from lrerank.experiments.building import arms_of, course_of, parameters_of, scene_of, world_of
 from lrerank.experiments.executor import Event, InThisProcess
 from lrerank.experiments.grouping import groups, named_arms
-from lrerank.experiments.jobs import CourseJob, Finished, SceneJob, TaskFailedError
+from lrerank.experiments.jobs import Built, CourseJob, Finished, SceneJob, TaskFailedError
 from lrerank.experiments.processes import Processes, WorkerDiedError
 from lrerank.experiments.results import Run, RunCancelledError, Runs
 from lrerank.experiments.run import Snapshot, run
@@ -122,14 +122,25 @@ def test_which_arms_run_together_changes_nothing(
 ) -> None:
     tasks = groups(small, {}, workers=6)
     assert len(tasks) == 6
-    target = tmp_path / "scene.pickle"
     with InThisProcess() as executor:
-        built = executor.events([SceneJob(small, Store().home, target)])
-        assert list(built) == [Event(0, scene.fingerprint), Event(0, None)]
-        jobs = [CourseJob(small, target, task, arms) for task, arms in tasks.items()]
+        told, ended = executor.events([SceneJob(small, Store().home, tmp_path)])
+        built = told.step if told is not None else None
+        assert isinstance(built, Built) and ended == Event(0, None)
+        assert built.fingerprint == scene.fingerprint
+        jobs = [CourseJob(small, built.scene, task, arms) for task, arms in tasks.items()]
         events = [event for event in executor.events(jobs) if event is not None]
         found = [event.step.figures for event in events if isinstance(event.step, Finished)]
     same(together(found), here.figures)
+
+
+def test_only_what_can_not_have_changed_is_built_once(tmp_path: Path) -> None:
+    shop = small_site.experiment(small_site.shop(tmp_path))
+    built_in = Experiment.shipped("first").with_values({"world.queries": 12})
+    with InThisProcess() as executor:
+        for experiment, files in ((built_in, 1), (shop, 2), (built_in, 1)):
+            jobs = [SceneJob(experiment, Store().home, tmp_path)] * 2
+            built = {event.step for event in executor.events(jobs) if event is not None and event.step is not None}
+            assert len(built) == files
 
 
 def test_looking_changes_nothing(small: Experiment, scene: Scene, here: Snapshot) -> None:
@@ -162,9 +173,10 @@ def test_a_run_does_not_go_on_with_another_catalog_of_the_same_name(tmp_path: Pa
         list(run(results.experiment, results=results, workers=0))
     results.extend(2)
     shop.write_bytes(first.replace(b"light", b"heavy"))
-    said = "world.catalog: this catalog holds other documents.*shop.csv.*Put back"
-    with pytest.raises(StorageError, match=said), results.working():
+    said = "world.catalog: this catalog holds other documents.*Put back"
+    with pytest.raises(StorageError, match=said) as refused, results.working():
         list(run(results.experiment, results=results, workers=0))
+    assert refused.value.value == str(shop)
     assert results.count() == 1
     shop.write_bytes(first)
     with results.working():

@@ -6,7 +6,9 @@ share (the scene, the world of the job before) is kept in that process's memory.
 
 from __future__ import annotations
 
+import os
 import pickle
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import pandas as pd
 from lrerank.errors import LrerankError
 from lrerank.experiments.building import ArmFailedError, course_of, scene_of, world_of
 from lrerank.experiments.measures_table import MEASURES
-from lrerank.experiments.scene import Scene
+from lrerank.experiments.scene import BUILT_IN, Scene
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.tables import Task
 from lrerank.store import Store
@@ -64,36 +66,60 @@ class Finished:
     figures: pd.DataFrame
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A scene that is ready.
+
+    Attributes:
+        scene: the file that it is in.
+        fingerprint: of documents, queries and judgments.
+    """
+
+    scene: Path
+    fingerprint: str
+
+
 @dataclass(frozen=True)
 class SceneJob:
-    """Builds the scene, leaves it in a file for all processes, and tells its fingerprint.
+    """Builds the scene and leaves it in a file for all processes.
+
+    A process that has built the same scene of a built-in world already tells that; other catalogs may have changed since.
 
     Attributes:
         home: of the store.
-        target: the file.
+        folder: where the file goes.
     """
 
     experiment: Experiment
     home: Path
-    target: Path
+    folder: Path
 
     def steps(self, memory: Memory) -> Iterator[object]:
-        scene = scene_of(self.experiment, Store(self.home))
-        with self.target.open("wb") as stream:
-            pickle.dump(scene, stream, protocol=5)
-        memory["scene"] = {self.target: scene}
-        yield scene.fingerprint
+        world, built = memory.get("built", (None, None))
+        if world is None or world != self.experiment.world or world.provenance != BUILT_IN or world.filter is not None:
+            scene = scene_of(self.experiment, Store(self.home))
+            number, name = tempfile.mkstemp(".pickle", "scene-", self.folder)
+            with os.fdopen(number, "wb") as stream:
+                pickle.dump(scene, stream, protocol=5)
+            built = Built(Path(name), scene.fingerprint)
+            memory["built"] = self.experiment.world, built
+            memory["scene"] = {built.scene: scene}
+        yield built
 
 
 @dataclass(frozen=True)
-class WarmJob:
-    """Reads what a scene needs, so that the next one like it is built sooner in this process."""
+class WorldJob:
+    """Builds the first world, so that this process begins a replicate of it at once.
+
+    Attributes:
+        scene: the file.
+    """
 
     experiment: Experiment
-    home: Path
+    scene: Path
 
-    def steps(self, memory: Memory) -> Iterator[object]:  # noqa: ARG002  (what is read stays where it was read)
-        scene_of(self.experiment, Store(self.home))
+    def steps(self, memory: Memory) -> Iterator[object]:
+        surroundings(memory, self.experiment, self.scene, 0)
         yield from ()
 
 
@@ -123,14 +149,14 @@ class CourseJob:
             raise self._failed(error, f"the group {task.group!r} of arms", "") from error
 
     def _follow(self, memory: Memory) -> Iterator[object]:
-        scene, world = self._surroundings(memory)
+        scene, world = surroundings(memory, self.experiment, self.scene, self.task.world)
         place = self.task.world, self.task.replicate
         course = course_of(self.experiment, scene, world, place, self.arms)
         log = self.experiment.log.impressions
         edges = iter(self.experiment.edges()[1:])
         edge = log + next(edges)
         signed = time.monotonic()
-        figures_from = signed + _SECONDS_BETWEEN_FIGURES
+        figures_from = 0.0
         for done in course.advance():
             now = time.monotonic()
             if done >= edge and now >= figures_from and done < course.total:
@@ -145,19 +171,6 @@ class CourseJob:
                 edge = log + next(edges, course.total + 1)
         yield Finished(course.figures(*place))
 
-    def _surroundings(self, memory: Memory) -> tuple[Scene, World]:
-        scenes: dict[Path, Scene] = memory.setdefault("scene", {})
-        if self.scene not in scenes:
-            scenes.clear()
-            # Our own process wrote it, into a folder that only this user can read.
-            scenes[self.scene] = pickle.loads(self.scene.read_bytes())  # noqa: S301
-        key = self.scene, self.task.world
-        worlds: dict[tuple[Path, int], World] = memory.setdefault("world", {})
-        if key not in worlds:
-            worlds.clear()
-            worlds[key] = world_of(self.experiment, scenes[self.scene], self.task.world)
-        return scenes[self.scene], worlds[key]
-
     def _failed(self, cause: BaseException | None, what: str, path: str) -> TaskFailedError:
         if isinstance(cause, LrerankError):
             said = str(cause).rstrip(".")
@@ -165,6 +178,21 @@ class CourseJob:
             said = f"{type(cause).__name__}: {' '.join(str(cause).split())}".removesuffix(": ")
         where = f"replicate {self.task.replicate} of world {self.task.world}"
         return TaskFailedError(f"{what} failed in {where}: {said}", path=path, remedy="What was finished is kept")
+
+
+def surroundings(memory: Memory, experiment: Experiment, file: Path, number: int) -> tuple[Scene, World]:
+    """The scene of a file, and one of its worlds: as this process remembers them, or built."""
+    scenes: dict[Path, Scene] = memory.setdefault("scene", {})
+    if file not in scenes:
+        scenes.clear()
+        # Our own process wrote it, into a folder that only this user can read.
+        scenes[file] = pickle.loads(file.read_bytes())  # noqa: S301
+    key = file, experiment.world, number
+    before, world = memory.get("world", (None, None))
+    if before != key:
+        world = world_of(experiment, scenes[file], number)
+        memory["world"] = key, world
+    return scenes[file], world
 
 
 def overall(figures: pd.DataFrame) -> pd.DataFrame:

@@ -24,7 +24,7 @@ import pandas as pd
 
 from lrerank.experiments.executor import Executor, InThisProcess, usable_cores
 from lrerank.experiments.grouping import groups, named_arms
-from lrerank.experiments.jobs import CourseJob, Finished, Progress, SceneJob, overall
+from lrerank.experiments.jobs import Built, CourseJob, Finished, Progress, SceneJob, overall
 from lrerank.experiments.processes import Processes
 from lrerank.experiments.results import Run, RunCancelledError
 from lrerank.experiments.spec import Experiment, SpecError
@@ -147,25 +147,31 @@ class _Going:
                 else:
                     executor = stack.enter_context(InThisProcess())
                     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrerank-")))
-                yield from self._work(executor, store, scratch / "scene.pickle")
+                yield from self._work(executor, store, scratch)
         yield self._snapshot()
 
-    def _work(self, executor: Executor, store: Store, scene: Path) -> Iterator[Snapshot]:
+    def _work(self, executor: Executor, store: Store, folder: Path) -> Iterator[Snapshot]:
         looked = self.started
-        tasks = list(self.todo)
-        for event in executor.events([SceneJob(self.experiment, store.home, scene)]):
-            if event is not None and isinstance(event.step, str):
-                self.kept.made_with(event.step)
+        built: Built | None = None
+        for event in executor.events([SceneJob(self.experiment, store.home, folder)]):
+            if event is not None and isinstance(event.step, Built):
+                built = event.step
+                self.kept.made_with(built.fingerprint)
             self._may_stop()
             if time.monotonic() >= looked + _SECONDS_BETWEEN_SNAPSHOTS:
                 looked = time.monotonic()
                 yield self._snapshot()
+        assert built is not None  # noqa: S101 - for the type checker
         self.simulating = time.monotonic()
-        for event in executor.events([CourseJob(self.experiment, scene, task, self.todo[task]) for task in tasks]):
+        tasks = list(self.todo)
+        jobs = [CourseJob(self.experiment, built.scene, task, self.todo[task]) for task in tasks]
+        for event in executor.events(jobs):
+            waits_for_figures = not (self.partial or self.kept.curves)
             if event is not None:
                 self._take(tasks[event.job], event.step)
             self._may_stop()
-            if time.monotonic() >= looked + _SECONDS_BETWEEN_SNAPSHOTS and self.kept.count < self.before + len(tasks):
+            is_time = time.monotonic() >= looked + _SECONDS_BETWEEN_SNAPSHOTS or (waits_for_figures and self.partial)
+            if is_time and self.kept.count < self.before + len(tasks):
                 looked = time.monotonic()
                 yield self._snapshot()
 

@@ -10,13 +10,14 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TypeAlias, cast
 
 from lrerank.errors import LrerankError
 from lrerank.experiments.early_stop import looked, stopped_after
 from lrerank.experiments.executor import usable_cores
 from lrerank.experiments.findings import WATCHED
-from lrerank.experiments.jobs import WarmJob
+from lrerank.experiments.jobs import Built, SceneJob, WorldJob
 from lrerank.experiments.processes import Processes
 from lrerank.experiments.results import Run, RunCancelledError, Runs, RunStoppedError
 from lrerank.experiments.run import Cancel, Snapshot, run
@@ -114,13 +115,14 @@ class Job:
 
 
 class _Standby:
-    """Processes that have read what a run like one's next will need."""
+    """Processes that have built what a run like one's next will need."""
 
-    def __init__(self, count: int, job: WarmJob) -> None:
+    def __init__(self, count: int, experiment: Experiment, home: Path) -> None:
+        self._count = count
         self._processes = Processes(count)
         self._ready = threading.Event()
         self._works = True
-        threading.Thread(target=self._warm, args=(job,), daemon=True, name="lrerank standby").start()
+        threading.Thread(target=self._warm, args=(experiment, home), daemon=True, name="lrerank standby").start()
 
     def take(self) -> Processes | None:
         """Them, when they are ready; None where they failed, and then a run tells why."""
@@ -133,11 +135,13 @@ class _Standby:
         if taken is not None:
             taken.__exit__(None, None, None)
 
-    def _warm(self, job: WarmJob) -> None:
+    def _warm(self, experiment: Experiment, home: Path) -> None:
         try:
             self._processes.__enter__()
             try:
-                for _ in self._processes.events([job]):
+                told = self._processes.events([SceneJob(experiment, home, self._processes.scratch)])
+                files = [event.step.scene for event in told if event is not None and isinstance(event.step, Built)]
+                for _ in self._processes.events([WorldJob(experiment, files[0])] * self._count):
                     pass
             except BaseException:
                 self._processes.__exit__(None, None, None)
@@ -166,7 +170,7 @@ class Jobs:
         """Begins processes that the next simulation takes over, while nothing else is computed: its curves come sooner."""
         with self._lock:
             if self._standby is None and not self.active():
-                self._standby = _Standby(self._workers, WarmJob(experiment, store.home))
+                self._standby = _Standby(self._workers, experiment, store.home)
 
     def simulate(
         self, store: Store, experiment: Experiment, watched: str | None = None, *, stops_when_clear: bool = False
