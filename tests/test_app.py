@@ -495,7 +495,7 @@ def test_another_page_hands_a_catalog_over(shop_file: bytes, monkeypatch: pytest
         assert not app.exception and not app.error
         text = " ".join(block.proto.body for block in app.get("html"))
         assert "your catalog, made-up users" in text and "no 4" in text
-        assert app.query_params["world"] == "corner-shop"
+        assert app.query_params["catalog"] == "corner-shop"
     finally:
         delete(catalogs, "corner-shop")
 
@@ -503,7 +503,7 @@ def test_another_page_hands_a_catalog_over(shop_file: bytes, monkeypatch: pytest
 def test_what_an_address_can_not_say_is_passed_over_or_told(demo: Store) -> None:
     assert demo, "made before, so that the app need not"
     app = AppTest.from_file(str(PAGE), default_timeout=60)
-    app.query_params["world"], app.query_params["user"] = "atlantis", "nobody"
+    app.query_params["catalog"], app.query_params["user"] = "atlantis", "nobody"
     app.query_params["policy"] = '{"exploration_rate": 7}'
     app.query_params["query"] = "wool rug"
     app.run()

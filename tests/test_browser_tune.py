@@ -17,7 +17,7 @@ from lrerank.ui.tune.setup import TuneSetup
 
 CHART = ".lr-chart .main-svg"
 CONTROLS = ".st-key-catalog"
-SMALL = "catalog=little+%28yours%29&horizon-settings=500&rates=0&rates=0.1"
+SMALL = "catalog=little&horizon-settings=500&rates=0&rates=0.1"
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,11 @@ def test_a_sweep_is_watched_reloaded_and_cancelled(browser: Browser, server: str
     page.wait_for_url("**run=tune-rate-*")
     page.wait_for_selector(CHART, timeout=60_000)
     expect(page.get_by_text("provisional", exact=True)).to_be_visible()
-    expect(page.get_by_text("of 400 parts")).to_be_visible()
+    expect(page.get_by_text("of 200 replicates")).to_be_visible()
     window.shoot("tune-live-light-1280")
     address = page.url
     page.reload()
-    expect(page.get_by_text("of 400 parts")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("of 200 replicates")).to_be_visible(timeout=20_000)
     assert page.url == address
     expect(page.get_by_role("spinbutton", name="Replicates")).to_have_value("200")
     page.get_by_role("button", name="Cancel").click()

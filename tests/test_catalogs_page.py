@@ -390,7 +390,8 @@ def test_an_address_may_name_a_catalog_as_commands_do(store: Store) -> None:
         test.query_params["catalog"] = asked
         test.run()
         assert not test.exception
-        assert test.selectbox(key="catalog").value == found
+        assert test.selectbox(key="data-catalog").value == found
+        assert test.query_params.get("catalog", "marketplace") == found
         assert len(test.toast) == toasts
 
 

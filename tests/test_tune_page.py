@@ -38,7 +38,7 @@ from lrerank.ui.policy import Policy
 from lrerank.ui.tune.estimate import in_words, of_kind, seconds_per_search, work
 from lrerank.ui.tune.feature_sets import ALL, MINE, NO_CONTEXT, NO_RATES, TOPIC, called, features_of
 from lrerank.ui.tune.labels import condition_label, setting_label
-from lrerank.ui.tune.live import Progress, early
+from lrerank.ui.tune.live import Progress, early, under_way
 from lrerank.ui.tune.outcome import Outcome, Panel, gaps, recommended, so_far, table
 from lrerank.ui.tune.pictures import dose_chart, dose_picture, heat_chart
 from lrerank.ui.tune.setup import TuneSetup, read_rates
@@ -285,17 +285,34 @@ def test_what_all_settings_have_behind_them_is_told_before_a_replicate_is_finish
     assert so_far(conditions) == ()
 
 
-def test_progress_never_goes_back() -> None:
-    empty = pd.DataFrame()
-    snapshot = Snapshot(2, 8, 10, 20, 5.0, 5.0, lambda: empty, (), ())
-    progress = Progress(began=100.0)
-    assert progress.at(None, 100.0) == (0.0, "Setting up the world")
-    share, said = progress.at(snapshot, 110.0)
-    assert share == pytest.approx(2 / 3) and said == "2 of 8 parts, about 5 s left"
-    later, _ = progress.at(replace(snapshot, seconds_left=500.0), 111.0)
+def test_progress_counts_replicates_and_never_goes_back(tiny: TuneSetup, store: Store) -> None:
+    asked = tiny.experiment(store)
+    rows = [(0, 0, arm, 0, asked.impressions, "reward", "all", "", 1.0, 1.0) for arm in (*asked.arms, "reference")]
+    figures = pd.DataFrame(rows, columns=list(COLUMNS))
+    # Two tasks each, where there are more processes than replicates.
+    snapshot = Snapshot(2, 4, 10, 20, 5.0, 5.0, lambda: figures, (figures,), ())
+    progress, part = Progress(began=100.0), ("Stationary", asked)
+    assert progress.at(None, 100.0, part) == (0.0, "Setting up the world")
+    share, said = progress.at(snapshot, 110.0, part)
+    assert share == pytest.approx(2 / 3) and said == "Stationary: 1 of 2 replicates, about 5 s left"
+    later, _ = progress.at(replace(snapshot, seconds_left=500.0), 111.0, part)
     assert later == share
-    waiting, said = progress.at(replace(snapshot, seconds_left=None), 112.0)
-    assert waiting == share and said == "2 of 8 parts, setting up the world"
+    waiting, said = progress.at(replace(snapshot, seconds_left=None), 112.0, ("", asked))
+    assert waiting == share and said == "1 of 2 replicates, setting up the world"
+
+
+def test_progress_is_of_the_part_that_is_computed(tiny: TuneSetup, store: Store) -> None:
+    run = Runs(store.runs).create(replace(tiny, drift=True).experiment(store), "sweep")
+    parts = [Runs(store.runs).create(condition.experiment) for condition in plan(run.experiment)]
+    fresh = Runs(store.runs).create(Experiment.parse({**tiny.experiment(store).to_json(), "replicates": 8}))
+    run.note("beside", {"parts": [part.run_id for part in parts], "fresh": {"0": fresh.run_id}})
+    conditions = conditions_of(run)
+    assert under_way(run, conditions) == ("", run.experiment), "nothing is computed yet"
+    with parts[1].working():
+        assert under_way(run, conditions) == ("Tastes drift", parts[1].experiment)
+    with fresh.working():
+        said, asked = under_way(run, conditions)
+        assert said == "The best again, on fresh users" and asked.replicates == 8
 
 
 def test_how_long_it_takes_is_judged_by_runs_of_the_store(swept: Outcome, store: Store, tmp_path: Path) -> None:
@@ -335,7 +352,7 @@ def test_the_page_goes_from_nothing_to_a_setting_that_travels(
     file = Path(tiny.catalog)
     keep(Store().catalogs, "little", file.read_bytes(), ".csv", read_card(file.with_name("shop.card.toml")))
     page = AppTest.from_file(str(PAGE), default_timeout=120)
-    page.query_params["catalog"] = "little (yours)"
+    page.query_params["catalog"] = "little"
     page.run()
     assert not page.exception and not page.error
     assert page.subheader[0].value == "How much exploring pays within your horizon"

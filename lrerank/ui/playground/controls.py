@@ -34,10 +34,10 @@ HANDED = "playground-catalog"
 
 
 def catalog_control() -> str:
-    """Which catalog; another page may have named one. In the address as `world`."""
+    """Which catalog; another page may have named one. In the address as `catalog`."""
     titles = {entry.name: _WORLDS.get(entry.name, entry.title) for entry in entries(Store()) if entry.state == "ready"}
     names = list(titles)
-    for named in (_given("world"), st.session_state.pop(HANDED, None)):
+    for named in (_given("catalog"), st.session_state.pop(HANDED, None)):
         if named in names:
             st.session_state["world"] = named
     if st.session_state.get("world") not in names:
@@ -49,7 +49,7 @@ def catalog_control() -> str:
         key="world",
         persist_state="session",
     )
-    _write("world", found)
+    _write("catalog", found)
     return found
 
 

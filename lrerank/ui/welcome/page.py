@@ -78,7 +78,7 @@ _SCENARIOS = (
         "A news morning",
         "Articles instead of products: topics, sources and how fresh they are.",
         "playground",
-        {"world": "News"},
+        {"catalog": "news"},
         ":material/newspaper:",
     ),
     _Link(
