@@ -11,10 +11,12 @@ import numpy as np
 from lrerank.charts.rows import Forest, Row
 from lrerank.charts.so_far import mean_curve, ratio, so_far
 from lrerank.experiments.findings import ABLATION
+from lrerank.experiments.results import Run, Runs
 from lrerank.experiments.run import Snapshot
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep_table import MEASURE, PER
 from lrerank.experiments.wording import unit
+from lrerank.ui.progress import replicates
 from lrerank.ui.simulate.live import time_left
 from lrerank.ui.tune.labels import condition_label, setting_label
 from lrerank.ui.tune.outcome import Conditions
@@ -32,8 +34,12 @@ class Progress:
     began: float
     share: float = 0.0
 
-    def at(self, snapshot: Snapshot | None, now: float) -> tuple[float, str]:
-        """The share, and a sentence."""
+    def at(self, snapshot: Snapshot | None, now: float, part: tuple[str, Experiment]) -> tuple[float, str]:
+        """The share, and a sentence.
+
+        Args:
+            part: what is under way, `under_way`.
+        """
         if snapshot is None:
             return self.share, "Setting up the world"
         share = snapshot.done_tasks / max(snapshot.tasks, 1)
@@ -42,13 +48,31 @@ class Progress:
             elapsed = now - self.began
             share = elapsed / max(elapsed + left, 1e-9)
         self.share = min(max(self.share, share), 1.0)
-        # A replicate of many arms may be computed in two parts.
-        said = f"{snapshot.done_tasks} of {snapshot.tasks} parts"
+        label, experiment = part
+        done, total = replicates(snapshot.overall, experiment)
+        said = f"{label}{': ' if label else ''}{done} of {total} replicates"
         if left is None:
             said += ", setting up the world"
         elif snapshot.provisional:
             said += f", {time_left(left)}"
         return self.share, said
+
+
+def under_way(run: Run, conditions: Conditions) -> tuple[str, Experiment]:
+    """The part of a sweep that is computed now: what it is called ("" where it is all there is), and what is run.
+
+    Raises:
+        LrerankError: a run beside it is gone.
+    """
+    again = (run.noted("beside") or {"fresh": {}})["fresh"].values()
+    for fresh in map(Runs(run.folder.parent).open, again):
+        if fresh.status == "running":
+            return "The best again, on fresh users", fresh.experiment
+    labels = condition_label([condition.values for condition, _ in conditions])
+    for (condition, part), label in zip(conditions, labels, strict=True):
+        if part.status == "running":
+            return label, condition.experiment
+    return "", run.experiment
 
 
 def early(

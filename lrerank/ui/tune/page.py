@@ -18,7 +18,7 @@ from lrerank.ui.frame import badge, heading, jobs
 from lrerank.ui.jobs import Job
 from lrerank.ui.tune.controls import controls
 from lrerank.ui.tune.estimate import in_words, of_kind, seconds_per_search, work
-from lrerank.ui.tune.live import Progress, early
+from lrerank.ui.tune.live import Progress, early, under_way
 from lrerank.ui.tune.outcome import Conditions, Outcome, Panel, so_far
 from lrerank.ui.tune.result import draw_forest, draw_outcome, draw_panels, draw_study
 from lrerank.ui.tune.setup import QUESTIONS, TuneSetup
@@ -208,21 +208,27 @@ def _live(run_id: str) -> None:
     with st.container(key="live"):
         progress = _progress().setdefault(run_id, Progress(time.monotonic()))
         bar, cancel = st.columns([5, 1], vertical_alignment="center")
-        share, said = progress.at(job.snapshot, time.monotonic())
+        conditions = _conditions_of(job)
+        share, said = progress.at(job.snapshot, time.monotonic(), under_way(job.run, conditions))
         bar.progress(share, said)
         if cancel.button("Cancel", icon=":material/stop:", width="stretch", help="What was finished is kept."):
             job.cancel()
         st.html(f"{_STEADY}{badge('provisional', warning=True)}")
-        _provisional(job)
+        _provisional(job, conditions)
 
 
-def _provisional(job: Job) -> None:
+def _conditions_of(job: Job) -> Conditions:
+    """Of a sweep of settings."""
+    if study_of(job.run)["kind"] != SETTINGS:
+        return []
+    return _conditions(str(job.run.folder), job.run.noted("beside") is not None)
+
+
+def _provisional(job: Job, conditions: Conditions) -> None:
     """What can be said so far: of finished replicates, else of the searches that all settings have behind them."""
     folder, study = str(job.run.folder), study_of(job.run)
-    conditions: Conditions = []
     try:
         if study["kind"] == SETTINGS:
-            conditions = _conditions(folder, job.run.noted("beside") is not None)
             panels = _panels(folder, tuple(part.count() for _, part in conditions), _conditions=conditions)
             if panels:
                 draw_panels(panels, job.experiment, job.run.run_id)
