@@ -91,6 +91,13 @@ def test_a_first_replicate_under_way_gives_a_line_as_far_as_all_arms_are() -> No
     assert drawn(figure) and all(trace["showlegend"] for trace in figure["traces"])
 
 
+def test_the_first_point_is_seen_before_there_is_a_line() -> None:
+    first = difference_figure(difference_curves(until(figures_of(0), 200), EXPERIMENT))
+    assert all(trace["mode"] == "lines+markers" for trace in first["traces"])
+    later = difference_figure(difference_curves(until(figures_of(0), 400), EXPERIMENT))
+    assert all(trace["mode"] == "lines" for trace in later["traces"])
+
+
 def test_one_replicate_gives_a_line_without_a_band() -> None:
     found = difference_curves(figures(1), EXPERIMENT)
     assert all(curve.low is None and len(curve.at) == 5 for curve in found.curves)

@@ -199,11 +199,13 @@ def _figure(found: Curves, *, signed: bool) -> Figure:
         if len(curve.ahead_at):
             line = {"color": own, "width": 1.5 if solid else 2.5, "dash": "dash"}
             drawn = {"x": array(curve.ahead_at), "y": array(curve.ahead), "line": line, "uid": uid(name, "ahead")}
+            if len(curve.ahead_at) == 1:
+                drawn |= {"mode": "lines+markers", "marker": {"color": own, "size": 7}}
             text = [f"{measured(value, None, None, sign=signed)[0]} so far" for value in curve.ahead.tolist()]
             hover = {"text": text, "hovertemplate": "%{text}"}
             lines.append({**shared, **drawn, **hover, "name": name, "showlegend": not solid})
     shown = layout("Searches", found.axis, xaxis={"tickformat": ",d", "range": [0, 1.01 * found.until]})
-    shown["yaxis"]["tickformat"] = ",~r"
+    shown["yaxis"] |= {"tickformat": ",~r", "showticklabels": bool(found.curves)}
     if found.events:
         shown |= marks(found.events)
     return {"traces": [*bands, *lines], "layout": shown}
