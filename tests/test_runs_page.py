@@ -10,8 +10,10 @@ import pytest
 from charting import EXPERIMENT, figures_of, keep
 from streamlit.testing.v1 import AppTest
 
+from lrerank.charts.report import report
+from lrerank.charts.run_view import STOPPED
 from lrerank.experiments.compare import compare
-from lrerank.experiments.findings import STUDY, sentence_of
+from lrerank.experiments.findings import STUDY, WATCHED, sentence_of
 from lrerank.experiments.results import Run, Runs
 from lrerank.experiments.side_by_side import NotComparableError
 from lrerank.experiments.spec import Experiment
@@ -119,6 +121,43 @@ def test_runs_side_by_side_are_compared_replicate_by_replicate(runs: Runs) -> No
     assert len(of.replicates) == 3 and row[1].startswith(f"+{of.per_thousand.value:.0f}")
     with pytest.raises(NotComparableError, match="seed"):
         beside([first, keep(runs, experiment=EXPERIMENT.with_values({"seed": 5}))])
+
+
+@pytest.mark.parametrize(
+    "changed", [{"slots": 5}, {"log.arm": "uniform"}, {"log.exploration_rate": 0.1}, {"world.candidates": 40}]
+)
+def test_runs_that_differ_in_more_than_arms_are_refused(runs: Runs, changed: dict[str, object]) -> None:
+    with pytest.raises(NotComparableError, match=next(iter(changed))):
+        beside([keep(runs, range(1)), keep(runs, range(1), EXPERIMENT.with_values(changed))])
+
+
+def test_runs_about_other_documents_are_refused(runs: Runs) -> None:
+    both = [keep(runs, ()), keep(runs, ())]
+    for run, fingerprint in zip(both, ("one", "another"), strict=True):
+        run.made_with(fingerprint)
+        run.append(Task(0, 0), figures_of(0))
+    with pytest.raises(NotComparableError, match="about other documents"):
+        beside(both)
+
+
+def test_runs_say_what_they_differ_in_beside_their_arms(runs: Runs) -> None:
+    first, slow = keep(runs), keep(runs, experiment=EXPERIMENT.with_values({"name": "slow", "batch": 50}))
+    slow.finish("stopped", "stopped after 4 of 6 replicates, when the answer was clear")
+    found = beside([first, slow])
+    assert found.notes[0] == f"batch is 1 in {first.run_id} and 50 in {slow.run_id}."
+    assert found.notes[1].startswith(f"Ended when its answer was clear: {slow.run_id}. Bands and intervals")
+    assert "slow:learned" in found.arms, "it learns otherwise, although its spec is the same"
+
+
+def test_a_run_that_ended_when_its_answer_was_clear_says_what_that_means(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = keep(runs)
+    assert shown(run).view.caution == "" and STOPPED not in report(run)
+    run.note(WATCHED, "learned")
+    run.finish("stopped", "stopped after 4 of 6 replicates, when the answer was clear")
+    assert shown(run).view.caution == STOPPED and STOPPED in report(run)
+    assert STOPPED in [each.value for each in page(runs, monkeypatch, run.run_id).caption]
 
 
 def page(runs: Runs, monkeypatch: pytest.MonkeyPatch, *chosen: str) -> AppTest:

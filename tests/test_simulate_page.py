@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lrerank.charts.run_view import STOPPED
 from lrerank.experiments.arm_specs import LearnedSpec
 from lrerank.experiments.results import Runs
 from lrerank.experiments.run import Snapshot, run
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.twins import twins
 from lrerank.store import Store
+from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.live import progress, tastes_may_change, time_left
 from lrerank.ui.simulate.outcome import Outcome, untold
@@ -97,6 +100,18 @@ def test_a_policy_is_what_it_was_after_a_visit(policy: Policy, tmp_path: Path, m
     assert not app.exception and app.session_state["chosen-policy"] == policy
     app.slider(key="simulate-rate").set_value(0.2).run()
     assert app.session_state["chosen-policy"] == replace(policy, exploration_rate=0.2, origin="the page Simulate")
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_run_that_may_end_by_itself_says_what_that_means(
+    stops: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished()
+    going = {"run": run, "experiment": run.experiment, "active": True, "snapshot": None, "look": None, "problem": ""}
+    job = SimpleNamespace(**going, watched=LEARNED, stops_when_clear=stops)
+    monkeypatch.setattr(Jobs, "get", lambda *_: job)
+    app = page(tmp_path, monkeypatch, Policy(), run="finished")
+    assert not app.exception and (STOPPED in [each.value for each in app.caption]) == stops
 
 
 def test_a_setting_taken_from_a_run_is_not_undone_by_the_controls(

@@ -13,7 +13,6 @@ from typing import Any
 
 from lrerank.charts.run_view import Panel, RunView, run_view
 from lrerank.charts.tables import TABLE_STYLE, table_html
-from lrerank.experiments.findings import WATCHED
 from lrerank.experiments.results import Run
 from lrerank.experiments.spec_text import SpecError
 
@@ -72,7 +71,6 @@ _INTERVALS = (
     "if such replicates were run without end; one of a difference that excludes zero is a clear difference. It says "
     "nothing of other worlds unless it is called world uncertainty."
 )
-_WATCHED = " This run was looked at after every replicate; only its first sentence allows for that."
 
 
 def report(run: Run, traffic: float | None = None) -> str:
@@ -87,12 +85,11 @@ def report(run: Run, traffic: float | None = None) -> str:
     view, manifest = run_view(run, traffic), run.manifest
     question, provenance = str(manifest["question"]), str(manifest["provenance"])
     badge = f'<span class="lr-badge">{escape(provenance)}</span>'
-    how = _INTERVALS + (_WATCHED if run.noted(WATCHED) is not None else "")
     top = f'<p class="brand">lrerank</p><h1>{escape(question)}</h1><p class="meta">{badge} {escape(_origin(run))}</p>'
     body = [
         f"<header>{top}</header>",
         f'<p class="lead">{escape(view.sentence)}</p>',
-        f'<p class="how">{escape(how)}</p>',
+        f'<p class="how">{escape(f"{_INTERVALS} {view.caution}".strip())}</p>',
         *_charts(view, badge),
         *(f'<div class="block">{table_html(table, badge)}</div>' for table in view.tables),
         *(f'<p class="meta">{escape(note)}</p>' for note in view.notes),

@@ -39,6 +39,12 @@ from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep_verdict import SettingsTable, named_values
 from lrerank.experiments.wording import unit
 
+TOO_NARROW = "Bands and intervals of charts and tables are somewhat too narrow for such a run."
+"""What is said where a run ends by itself when its answer is clear."""
+
+STOPPED = f"Only the sentence above allows for a run that ends when its answer is clear. {TOO_NARROW}"
+"""The same where a sentence stands above, which allows for it."""
+
 _MEASURE = "expected_reward"
 _LINE, _ROW = 340, 30
 
@@ -70,6 +76,7 @@ class RunView:
 
     Attributes:
         sentence: what it found so far.
+        caution: what must be known to read all but the sentence; "" for nothing.
         panels: its charts.
         tables: its tables.
         notes: what could not be worked out, in sentences.
@@ -79,6 +86,7 @@ class RunView:
     panels: tuple[Panel, ...]
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
+    caution: str = ""
 
 
 def run_view(run: Run, traffic: float | None = None) -> RunView:
@@ -103,7 +111,8 @@ def run_view(run: Run, traffic: float | None = None) -> RunView:
     notes: list[str] = []
     panels = tuple(_panels(figures, experiment, traffic, notes))
     shown = tuple(table for table in tables if table.rows)
-    return RunView(sentence_of(run, figures), panels, shown, tuple(notes))
+    caution = STOPPED if run.status == "stopped" else ""
+    return RunView(sentence_of(run, figures), panels, shown, tuple(notes), caution)
 
 
 def _panels(figures: pd.DataFrame, experiment: Experiment, traffic: float | None, notes: list[str]) -> Iterator[Panel]:

@@ -29,7 +29,7 @@ from lrerank.experiments.findings import WATCHED, about, comparisons, found_by, 
 from lrerank.experiments.groups_table import groups_table
 from lrerank.experiments.lifts import lifts
 from lrerank.experiments.results import Run, Runs
-from lrerank.experiments.side_by_side import labels, side_by_side
+from lrerank.experiments.side_by_side import differences, labels, side_by_side
 from lrerank.experiments.spec_text import nearest
 from lrerank.experiments.sweep_verdict import named_values
 from lrerank.files import readable_errors, write_atomically
@@ -155,10 +155,8 @@ def compare(
     figures = side_by_side(chosen)
     experiment = chosen[0].experiment
     against = _baseline(baseline, chosen, figures["arm"].unique().tolist())
-    for other in chosen[1:]:
-        for name in ("versions", "git"):
-            if other.manifest[name] != chosen[0].manifest[name]:
-                say(f"{chosen[0].run_id} and {other.run_id} were computed by different programs: see {name} (--json)")
+    for sentence in differences(chosen):
+        say(sentence)
     found = [comparisons(figures, against, each, experiment.window) for each in measures]
     if as_json:
         compared = [comparison_json(each) for one in found for each in one]

@@ -13,7 +13,10 @@ from lrerank.experiments.spec import Experiment
 from lrerank.experiments.tables import together
 
 # What decides who comes, to what and with which luck, what is counted, and over which impressions.
-_SHARED = ("world", "seed", "impressions", "measure_from", "bins", "log.impressions", "reward")
+_SHARED = ("world", "seed", "impressions", "measure_from", "bins", "slots", "log", "reward")
+# How soon arms learn: the same users come with the same luck, but an arm of the same spec is another one.
+_OF_LEARNING = ("batch", "reward_wait_time")
+_PROGRAM = {"versions": "versions", "git": "sources"}
 
 
 class NotComparableError(LrerankError):
@@ -50,7 +53,36 @@ def side_by_side(runs: Sequence[Run]) -> pd.DataFrame:
     return together(kept)
 
 
+def differences(runs: Sequence[Run]) -> list[str]:
+    """What runs that can be compared differ in beside their arms, in sentences."""
+    first, *others = runs
+    found = []
+    for other in others:
+        for path in _OF_LEARNING:
+            here, there = (_at(run.experiment, path) for run in (first, other))
+            if here != there:
+                found.append(f"{path} is {here:g} in {first.run_id} and {there:g} in {other.run_id}.")
+        for name, said in _PROGRAM.items():
+            if first.manifest[name] != other.manifest[name]:
+                programs = f"{first.run_id} and {other.run_id} were computed by different programs"
+                found.append(f"{programs}: their {said} differ.")
+    return found
+
+
+def learning(experiment: Experiment) -> tuple[object, ...]:
+    """What decides beside its spec what an arm learns from the same users."""
+    return tuple(_at(experiment, path) for path in _OF_LEARNING)
+
+
 def _check(one: Run, other: Run) -> None:
+    here, there = (run.manifest.get("catalog_fingerprint") for run in (one, other))
+    if here and there and here != there:
+        raise NotComparableError(
+            "these runs are about other documents, queries or judgments",
+            path="world.catalog",
+            value=f"{one.experiment.world.catalog} when {one.run_id} and {other.run_id} began",
+            remedy="Run both anew",
+        )
     first, second = one.experiment, other.experiment
     for path in _SHARED:
         here, there = _at(first, path), _at(second, path)

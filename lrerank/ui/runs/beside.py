@@ -9,15 +9,14 @@ import pandas as pd
 
 from lrerank.charts.curves import difference_curves, difference_figure
 from lrerank.charts.rows import comparison_forest, forest_figure
-from lrerank.charts.run_view import Panel
+from lrerank.charts.run_view import TOO_NARROW, Panel
 from lrerank.charts.tables import Table, differences_table
 from lrerank.experiments.findings import comparisons
 from lrerank.experiments.results import Run
-from lrerank.experiments.side_by_side import labels, side_by_side
-from lrerank.experiments.spec import ArmSpec, Experiment
+from lrerank.experiments.side_by_side import differences, labels, learning, side_by_side
+from lrerank.experiments.spec import Experiment
 
 _MEASURE = "expected_reward"
-_PROGRAM = {"versions": "versions", "git": "sources"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,13 @@ class Beside:
         return differences_table(self.figures, self.experiment, baseline)
 
 
+def cautions(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What must be known of runs that stand beside each other, in sentences."""
+    stopped = [run.run_id for run in runs if run.status == "stopped"]
+    early = f"Ended when its answer was clear: {', '.join(stopped)}. {TOO_NARROW}"
+    return (*differences(runs), *([early] if stopped else []))
+
+
 def beside(runs: Sequence[Run]) -> Beside:
     """The runs together; an arm that is the same in several is there once, since its figures are the same.
 
@@ -69,19 +75,14 @@ def beside(runs: Sequence[Run]) -> Beside:
     """
     figures = side_by_side(runs)
     first, names = runs[0], labels(runs)
-    notes = [
-        f"{first.run_id} and {other.run_id} were computed by different programs: their {said} differ."
-        for other in runs[1:]
-        for name, said in _PROGRAM.items()
-        if other.manifest[name] != first.manifest[name]
-    ]
     there = set(figures["arm"].unique().tolist())
     arms: list[str] = []
-    before: list[tuple[str, ArmSpec]] = []
+    before: list[tuple[object, ...]] = []
     for run, label in zip(runs, names, strict=True):
         for name, spec in run.experiment.arms.items():
-            if (name, spec) not in before and f"{label}:{name}" in there:
+            arm = (name, spec, *learning(run.experiment))
+            if arm not in before and f"{label}:{name}" in there:
                 arms.append(f"{label}:{name}")
-                before.append((name, spec))
+                before.append(arm)
     kept = figures[figures["arm"].isin(arms)]
-    return Beside(tuple(names), tuple(arms), first.experiment, str(first.manifest["provenance"]), tuple(notes), kept)
+    return Beside(tuple(names), tuple(arms), first.experiment, str(first.manifest["provenance"]), cautions(runs), kept)

@@ -140,6 +140,8 @@ def _one(run: Run) -> None:
         st.info(_plain(stands), icon=":material/pending:" if found.status == "running" else ":material/pause_circle:")
     if found.view.sentence:
         st.html(f'<p class="lr-lead lr-said">{escape(found.view.sentence)}</p>')
+    if found.view.caution:
+        st.caption(found.view.caution)
     if found.problem:
         st.error(_plain(found.problem))
     _actions(found)

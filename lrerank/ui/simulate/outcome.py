@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import pandas as pd
@@ -16,6 +17,7 @@ from lrerank.experiments.results import Run, Status
 from lrerank.experiments.side_by_side import labels, side_by_side
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.twins import explores, twins
+from lrerank.ui.runs.beside import cautions
 from lrerank.ui.simulate.setup import ARMS, GREEDY
 
 MEASURED = (
@@ -91,4 +93,5 @@ class Outcome:
         figures = side_by_side([self.run, other])
         baseline = f"{labels([self.run, other])[0]}:{self.experiment.baseline}"
         found = comparisons(figures, baseline, "expected_reward", self.experiment.window)
-        return comparison_forest(found, self.experiment)
+        forest = comparison_forest(found, self.experiment)
+        return replace(forest, note=" ".join([forest.note, *cautions([self.run, other])]))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from lrerank.charts.run_view import STOPPED
 from lrerank.errors import LrerankError
 from lrerank.experiments.early_stop import told
 from lrerank.experiments.results import Run, Runs
@@ -24,7 +25,7 @@ from lrerank.ui.simulate.setup import Setup, watched
 from lrerank.ui.welcome.finished import RUN_ID, finished
 
 _RUN, _SETUPS, _TOLD = "run", "simulate-setups", "simulate-told"
-_SECONDS = 0.5
+_SECONDS = 0.3
 _NOT_YET = "Nothing can be said yet: no replicate is finished."
 _NOT_WATCHED = (
     "What it says is told at its end. On the way only the learned reranker, or a single other policy, is looked at, since "
@@ -124,6 +125,8 @@ def _live(run_id: str, traffic: float) -> None:
         )
     else:
         st.html(f'<p class="lr-lead"><b>Provisional.</b> {_NOT_YET if job.watched else _NOT_WATCHED}</p>')
+    if job.watched and job.stops_when_clear:
+        st.caption(STOPPED)
     share, said = progress(snapshot, job.experiment)
     st.progress(share, said)
     cancel, enough, change = st.columns([1, 1.6, 1.4])

@@ -11,6 +11,7 @@ import streamlit as st
 from lrerank.charts.curves import curves_figure, difference_curves, difference_figure, learning_curves, regret
 from lrerank.charts.lift_charts import net_return, net_return_figure, waterfall, waterfall_figure
 from lrerank.charts.rows import forest_figure, groups_figure
+from lrerank.charts.run_view import STOPPED
 from lrerank.charts.values import of_whole_run
 from lrerank.errors import LrerankError
 from lrerank.experiments.lifts import explained, lifts
@@ -32,18 +33,11 @@ _LIVE = ("Difference", "Learning curves", "Lift by step", "Exploration", "Regret
 _ENDED = (*_LIVE, "Segments", "Cold start", "Positions", "All measures")
 _AGAINST = ("Against the baseline", "Each on its own")
 _DIGITS = "%.4f"
-_STOPPED = (
-    "Only this sentence allows for the run's having ended when its answer was clear: bands and intervals below are somewhat "
-    "too narrow for such a run."
-)
 
 
 def draw_live(snapshot: Snapshot, experiment: Experiment, traffic: float) -> None:
     """Curves, again and again."""
     view = _view(_LIVE)
-    if snapshot.overall.empty:
-        st.caption("The first curve comes in a few seconds.")
-        return
     with st.container(key="live"):
         _draw(view, snapshot.overall, experiment, traffic)
 
@@ -52,7 +46,7 @@ def draw_outcome(outcome: Outcome, traffic: float) -> None:
     """Everything."""
     st.html(f'<p class="lr-lead">{escape(outcome.sentence)}</p>')
     if outcome.status == "stopped":
-        st.caption(_STOPPED)
+        st.caption(STOPPED)
     if outcome.exploration:
         st.caption(plain(outcome.exploration))
     _what_next(outcome, traffic)
@@ -102,7 +96,7 @@ def _chart(view: str, figure: dict[str, object], title: str, note: str, height: 
     st.html(f'<div class="lr-title-of-chart">{escape(title)}</div>')
     chart(figure, key=f"chart-{view}", label=f"{view}: {title}", height=height, toolbar=True)
     if note:
-        st.caption(note)
+        st.caption(plain(note))
 
 
 def _exploration(figures: pd.DataFrame, experiment: Experiment, traffic: float) -> None:
