@@ -25,7 +25,7 @@ from lrerank.data.own import delete, keep
 from lrerank.errors import InputError, LrerankError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
-from lrerank.ui.demo import MODEL_ID, provenance, queries, ready, users
+from lrerank.ui.demo import MODEL_ID, forget, queries, ready, users
 from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored, percent, share_of_pages
 from lrerank.ui.playground.beliefs import beliefs, dropped
 from lrerank.ui.playground.cards import learned_card
@@ -206,7 +206,6 @@ def test_a_catalog_of_ones_own_gets_made_up_users_and_queries(
     assert shown.learned[0].document.group in ("red", "blue", "green")
     session.click(shown, shown.learned[4].document.document_id)
     assert beliefs(session, shown.asked).requests > 0
-    assert provenance("marketplace") == "built-in world, made-up users"
 
 
 def test_a_catalog_without_anything_to_search_for_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -496,8 +495,27 @@ def test_another_page_hands_a_catalog_over(shop_file: bytes, monkeypatch: pytest
         text = " ".join(block.proto.body for block in app.get("html"))
         assert "your catalog, made-up users" in text and "no 4" in text
         assert app.query_params["catalog"] == "corner-shop"
+        app.button(key="click-3").click().run()
+        delete(catalogs, "corner-shop")
+        forget("corner-shop")
+        assert not list((Store().home / "demo").glob("corner-shop-*"))
+        keep(catalogs, "corner-shop", shop_file.replace(b"red", b"violet"), ".csv", Card(name="corner-shop"))
+        # What it takes back is of a demo that is gone.
+        app.button(key="undo").click().run()
+        text = " ".join(block.proto.body for block in app.get("html"))
+        assert not app.exception and "violet" in text and "You clicked" not in text
     finally:
         delete(catalogs, "corner-shop")
+
+
+def test_a_demo_goes_with_its_catalog_and_no_other_does(tmp_path: Path) -> None:
+    for name in ("shop-01234567", "shop-89abcdef", "shop-2-01234567", "shop-01234567-89abcdef", "shops-01234567"):
+        (tmp_path / name / "models").mkdir(parents=True)
+    forget("shop", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "shop-01234567-89abcdef", "shop-2-01234567", "shops-01234567"
+    ]  # fmt: skip
+    forget("shop", tmp_path / "nothing")
 
 
 def test_what_an_address_can_not_say_is_passed_over_or_told(demo: Store) -> None:

@@ -26,6 +26,7 @@ from lrerank.ui.catalogs.upload import plain_name, read_upload
 from lrerank.ui.catalogs.users import Columns, apply, by_segment, guess_columns, opt_outs, read_users
 from lrerank.ui.words import counted, plain, told
 
+PAGE = Path(__file__).parents[1] / "lrerank" / "ui" / "views" / "data.py"
 COLOURS = ("red", "blue", "green")
 SHOP = "sku,title,text,category,price,in_stock,added,tags,code\n" + "".join(
     f"p{row},Shoe {row} for everybody,Number {row} of many that last for years and years,cat {row % 3},"
@@ -402,3 +403,14 @@ def test_two_underscores_of_a_name_may_be_in_the_key_of_a_chart() -> None:
         chart({"traces": [], "layout": {}}, key="catalog-my__shop", label="nothing")
 
     assert not AppTest.from_function(page).run().exception
+
+
+def test_with_a_catalog_goes_what_the_playground_made_of_it(store: Store) -> None:
+    keep(store.catalogs, "shop", SHOP.encode(), ".csv", Card(id="sku"))
+    (store.home / "demo" / "shop-01234567" / "models").mkdir(parents=True)
+    page = AppTest.from_file(str(PAGE), default_timeout=60)
+    page.query_params["catalog"] = "shop"
+    page.run()
+    next(each for each in page.button if each.label == "Delete this catalog").click().run()
+    assert not page.exception and page.success[0].value == "shop is deleted."
+    assert list((store.home / "demo").iterdir()) == []

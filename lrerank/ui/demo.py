@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -17,10 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lrerank.data import worlds
 from lrerank.data.catalog import Catalog
 from lrerank.data.load import load_catalog
-from lrerank.data.own import own_names
 from lrerank.files import locked, readable_errors, write_atomically
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
@@ -69,12 +68,17 @@ def catalog_of(name: str) -> Catalog:
     return load_catalog(name, data_folders=[store.data], catalogs=store.catalogs)
 
 
-def provenance(name: str) -> str:
-    """Whose documents and users a page about this catalog shows."""
-    if name in worlds.NAMES:
-        return "built-in world, made-up users"
-    own = name in own_names(Store().catalogs)
-    return "your catalog, made-up users" if own else "public data set, made-up users"
+def forget(name: str, home: Path | None = None) -> None:
+    """Removes the demo stores of a catalog that is gone, as far as nobody has them open.
+
+    Args:
+        name: the catalog's.
+        home: as in `ready`.
+    """
+    for folder in (home or Store().home / "demo").glob(f"{name}-*"):
+        # The beginning of another catalog's name may be this one's.
+        if re.fullmatch("[0-9a-f]{8}", folder.name.removeprefix(f"{name}-")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def queries(store: Store) -> list[str]:

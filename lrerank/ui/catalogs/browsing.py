@@ -18,6 +18,7 @@ from lrerank.ui.catalogs.address import note, recall
 from lrerank.ui.catalogs.listing import Entry, bytes_text, entries
 from lrerank.ui.catalogs.opened import Opened, open_named
 from lrerank.ui.catalogs.parts import card_table, facts, fields, first_rows, title
+from lrerank.ui.demo import forget
 from lrerank.ui.words import plain, told
 
 _TOLD = "data-told"
@@ -67,7 +68,7 @@ def _entry(entry: Entry, store: Store) -> None:
     elif entry.state == "ready":
         try:
             with st.spinner("Reading the catalog"):
-                found = _opened(entry.name, str(store.home), _stamp(entry.file))
+                found = _opened(entry.name, str(store.home), entry.stamp)
         except LrerankError as error:
             st.error(told(error))
             if entry.origin == "your catalog":
@@ -150,7 +151,8 @@ def _go(label: str, view: str, name: str, icon: str, *, off: bool, main: bool = 
 def _delete(entry: Entry, store: Store) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.markdown(
-            f"Delete **{plain(entry.name)}** for good? Its file and card are removed from this machine. Runs that used "
+            f"Delete **{plain(entry.name)}** for good? Its file, its card and what the playground made of it are removed from "
+            "this machine. Runs that used "
             "it keep their figures, but can't go on."
         )
         st.button("Delete this catalog", type="primary", on_click=_deleted, args=(store, entry.name))
@@ -159,6 +161,7 @@ def _delete(entry: Entry, store: Store) -> None:
 def _deleted(store: Store, name: str) -> None:
     try:
         delete(store.catalogs, name)
+        forget(name, store.home / "demo")
         st.session_state[_TOLD] = True, f"{plain(name)} is deleted."
     except LrerankError as error:
         st.session_state[_TOLD] = False, told(error)
@@ -169,16 +172,6 @@ def _opened(name: str, home: str, stamp: tuple[int, int]) -> Opened:
     """Kept while the file stays as it is."""
     del stamp
     return open_named(name, Store(home))
-
-
-def _stamp(file: Path | None) -> tuple[int, int]:
-    if file is None:
-        return 0, 0
-    try:
-        found = file.stat()
-    except OSError:  # reading it says what is wrong
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
 
 
 def _short_licence(entry: Entry) -> str:

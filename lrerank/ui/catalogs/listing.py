@@ -49,6 +49,17 @@ class Entry:
         return self.card.title or self.name
 
     @property
+    def stamp(self) -> tuple[int, int]:
+        """Another one when the file is."""
+        if self.file is None:
+            return 0, 0
+        try:
+            found = self.file.stat()
+        except OSError:  # reading it says what is wrong
+            return 0, 0
+        return found.st_mtime_ns, found.st_size
+
+    @property
     def summary(self) -> str:
         """Where it comes from and how it stands, in a few words."""
         where = self.origin[:1].upper() + self.origin[1:]

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from lrerank.store import Store
-from lrerank.ui.catalogs.listing import entries
+from lrerank.ui.catalogs.listing import Entry, entries
 from lrerank.ui.frame import choose, chosen
 from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored
 from lrerank.ui.playground.cards import TITLES
@@ -33,10 +33,11 @@ HANDED = "playground-catalog"
 """Where another page says which catalog to open."""
 
 
-def catalog_control() -> str:
+def catalog_control() -> Entry:
     """Which catalog; another page may have named one. In the address as `catalog`."""
-    titles = {entry.name: _WORLDS.get(entry.name, entry.title) for entry in entries(Store()) if entry.state == "ready"}
-    names = list(titles)
+    known = {entry.name: entry for entry in entries(Store()) if entry.state == "ready"}
+    titles = {entry.name: _WORLDS.get(entry.name, entry.title) for entry in known.values()}
+    names = list(known)
     for named in (_given("catalog"), st.session_state.pop(HANDED, None)):
         if named in names:
             st.session_state["world"] = named
@@ -50,7 +51,7 @@ def catalog_control() -> str:
         persist_state="session",
     )
     _write("catalog", found)
-    return found
+    return known[found]
 
 
 def person_control(session: Session) -> str:

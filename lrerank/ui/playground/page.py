@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import zip_longest
 
 import streamlit as st
 
 from lrerank.errors import LrerankError
 from lrerank.store import Store
-from lrerank.ui.demo import catalog_of, provenance, ready
+from lrerank.ui.catalogs.listing import Entry
+from lrerank.ui.demo import catalog_of, ready
 from lrerank.ui.frame import badge, heading
 from lrerank.ui.playground.cards import STYLE, heads, learned_card, lights, moves_table, other_cells, who
 from lrerank.ui.playground.changes import Change, short
@@ -34,10 +36,10 @@ def draw() -> None:
     st.html(STYLE)
     catalog, person, text, lists = st.columns([1.2, 1.9, 1.9, 1.7], vertical_alignment="top")
     with catalog:
-        world = catalog_control()
+        entry = catalog_control()
     with top:
-        heading("Playground", provenance(world))
-    session = _session(world)
+        heading("Playground", f"{entry.origin}, made-up users")
+    session = _session(entry)
     with person:
         user = person_control(session)
     with text:
@@ -60,22 +62,25 @@ def draw() -> None:
         _results(session, shown, others)
 
 
-def _session(world: str) -> Session:
+def _session(entry: Entry) -> Session:
     """This browser session's playground, with a sentence for those who wait for the first one ever."""
-    key = f"session-{world}"
+    key = f"session-{entry.name}"
     # Drawn in every run, so that what follows keeps its place and is not built anew.
     place = st.empty()
-    if key not in st.session_state:
+    # A catalog of one's own may have been replaced by another one of this name.
+    if st.session_state.get(key, (None,))[0] != entry.stamp:
         with place.container():
             bar = st.progress(0.0, "Preparing the demo: some seconds, the first time only")
 
             def tell(what: str, share: float) -> None:
                 bar.progress(share, f"Preparing the demo, the first time only: {what[0].lower()}{what[1:]}")
 
-            catalog = catalog_of(world)
-            st.session_state[key] = Session(catalog, ready(catalog, Store().home / "demo", tell))
+            catalog = catalog_of(entry.name)
+            st.session_state[key] = entry.stamp, Session(catalog, ready(catalog, Store().home / "demo", tell))
+        for told_of_before in ("told", "beliefs"):
+            st.session_state.pop(f"{told_of_before}-{entry.name}", None)
         place.empty()
-    session: Session = st.session_state[key]
+    session: Session = st.session_state[key][1]
     return session
 
 
@@ -160,20 +165,34 @@ def _lists(session: Session, shown: Comparison, others: list[str]) -> None:
 
 
 def _click(session: Session, shown: Comparison, document_id: str) -> None:
-    try:
-        change = session.click(shown, document_id)
-    except LrerankError as error:
-        change = Change(str(error))
-    st.session_state[f"told-{session.world}"] = ((shown.asked.user_id, shown.asked.query), change)
+    _tell(session, lambda: session.click(shown, document_id), (shown.asked.user_id, shown.asked.query))
 
 
 def _undo(session: Session) -> None:
-    click = session.undo()
-    if click is not None:
-        title = short(session.title(click.document_id))
-        st.session_state[f"told-{session.world}"] = (None, Change(f"Taken back: the click on “{title}”."))
+    def undone() -> Change:
+        click = session.undo()
+        title = short(session.title(click.document_id)) if click else ""
+        return Change(f"Taken back: the click on “{title}”." if click else "There is no click to take back.")
+
+    _tell(session, undone)
 
 
 def _start_over(session: Session) -> None:
-    session.start_over()
-    st.session_state[f"told-{session.world}"] = (None, Change("All clicks of this window are taken back."))
+    def undone() -> Change:
+        session.start_over()
+        return Change("All clicks of this window are taken back.")
+
+    _tell(session, undone)
+
+
+def _tell(session: Session, change: Callable[[], Change], about: tuple[str, str] | None = None) -> None:
+    """Does it, and keeps what is to be told of it, or why it could not be done.
+
+    Args:
+        about: user and query that the change is of; None for all.
+    """
+    try:
+        found = change()
+    except LrerankError as error:
+        found = Change(str(error))
+    st.session_state[f"told-{session.world}"] = about, found
