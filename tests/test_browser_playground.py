@@ -23,6 +23,9 @@ def test_it_opens_on_a_finished_comparison(browser: Browser, server: str, width:
     expect(window.page.get_by_text("built-in world, made-up users")).to_be_visible()
     expect(window.page.get_by_text("65 % of result pages contain an explored slot")).to_be_visible()
     expect(window.page.locator(".lr-cell")).to_have_count(30)
+    for slot, title in enumerate(titles(window)):
+        clicked = window.page.get_by_role("button", name=f"I would click this {title}", exact=True)
+        expect(clicked.and_(window.page.locator(f".st-key-click-{slot + 1} button"))).to_have_count(1)
     expect(window.page.locator(".js-plotly-plot")).to_be_visible()
     assert window.fits()
     window.shoot(f"playground-{scheme}-{width}")

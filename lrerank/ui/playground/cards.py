@@ -31,6 +31,8 @@ STYLE = """<style>
 [class*="st-key-click-"]{position:absolute;right:.65rem;bottom:.35rem;width:auto!important}
 [class*="st-key-click-"] button{min-height:0;padding:0;color:#2f86d6}
 [class*="st-key-click-"] button p{font-size:.8rem;font-weight:600}
+[class*="st-key-click-"] button p span{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
+white-space:nowrap}
 [class*="st-key-click-"] button:hover{text-decoration:underline}
 .lr-cells{display:grid;grid-template-columns:repeat(var(--lists),minmax(0,1fr));gap:.5rem;height:100%}
 .lr-cell{border:1px solid rgba(128,128,128,.25);border-radius:.5rem;padding:.5rem .6rem;display:flex;gap:.5rem;min-width:0;

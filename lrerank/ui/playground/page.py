@@ -156,7 +156,8 @@ def _lists(session: Session, shown: Comparison, others: list[str]) -> None:
         with learned.container(border=True, height="stretch", key=f"learned-{slot}"):
             st.html(learned_card(now, largest, others, mark[now.document.document_id]))
             st.button(
-                "I would click this",
+                # Ten buttons of one name could not be told apart by ear: each says its document, out of sight.
+                f"I would click this :small[{plain(now.document.title)}]",
                 key=f"click-{slot}",
                 type="tertiary",
                 on_click=_click,
