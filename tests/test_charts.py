@@ -22,7 +22,16 @@ from lrerank.charts.curves import (
     regret,
 )
 from lrerank.charts.lift_charts import net_return, net_return_figure, waterfall, waterfall_figure
-from lrerank.charts.rows import Forest, Row, comparison_forest, forest, forest_figure, groups, groups_figure
+from lrerank.charts.rows import (
+    Forest,
+    Row,
+    comparison_forest,
+    forest,
+    forest_figure,
+    group_names,
+    groups,
+    groups_figure,
+)
 from lrerank.charts.settings import (
     cold_start,
     cold_start_figure,
@@ -175,6 +184,13 @@ def test_the_waterfall_is_that_of_the_lifts() -> None:
     assert found.bars[-1].after == pytest.approx(1000 * (steps[-2].value.value - steps[0].value.value))
     assert found.reference == pytest.approx(1000 * steps[-1].value.value)
     assert "of the gap" in drawn(waterfall_figure(found))
+    assert not found.provisional and "pattern" not in waterfall_figure(found)["traces"][0]["marker"]
+    early = waterfall(until(pd.concat([figures_of(0), figures_of(1)]), 800), EXPERIMENT)
+    assert early.provisional and early.title.endswith("so far, searches 400 to 800 of 1,000")
+    assert all(bar.low is None and not bar.between for bar in early.bars)
+    assert "pattern" in waterfall_figure(early)["traces"][0]["marker"], "it can be seen that it is not the answer"
+    mixed = waterfall(pd.concat([figures_of(0), until(figures_of(1), 800)]), EXPERIMENT)
+    assert not mixed.provisional and mixed.bars == waterfall(figures_of(0), EXPERIMENT).bars
     empty = waterfall(FIGURES[FIGURES["arm"] != "pooled"], EXPERIMENT)
     assert empty.bars == () and drawn(waterfall_figure(empty))
 
@@ -229,6 +245,8 @@ def test_forests_hold_what_was_compared() -> None:
     assert [row.label for row in ablated.rows] == ["free shipping", "user side"]
     assert [row.said for row in ablated.rows] == ["+3.0 (+1.0 to +5.0)", "−1.0"] and ablated.axis.startswith("Clicks")
     assert drawn(forest_figure(ablated)) and comparison_forest([], EXPERIMENT).rows == ()
+    alike = ["metadata.price", "content.price", "user side"]
+    assert group_names(alike) == alike and group_names(["metadata.price"]) == ["price"]
     hostile = forest_figure(Forest("", "", (Row("<a href='https://example.org'>x</a>", 1.0, None, None),), ""))
     assert "<a" not in drawn(hostile)
 

@@ -27,7 +27,7 @@ from lrerank.experiments.results import Runs
 from lrerank.experiments.run import Snapshot
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep import conditions_of
-from lrerank.experiments.sweep_plan import plan
+from lrerank.experiments.sweep_plan import Variant, plan
 from lrerank.experiments.sweep_table import rows_of
 from lrerank.experiments.sweep_verdict import SettingsTable, Winner
 from lrerank.experiments.tables import COLUMNS
@@ -36,8 +36,8 @@ from lrerank.ui.frame import jobs
 from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
 from lrerank.ui.tune.estimate import in_words, of_kind, seconds_per_search, work
-from lrerank.ui.tune.feature_sets import ALL, MINE, NO_CONTEXT, NO_RATES, TOPIC, called, features_of
-from lrerank.ui.tune.labels import condition_label, setting_label
+from lrerank.ui.tune.feature_sets import ALL, MINE, NO_CONTEXT, NO_RATES, TOPIC, called, called_apart, features_of
+from lrerank.ui.tune.labels import Words, condition_label
 from lrerank.ui.tune.live import Progress, early, under_way
 from lrerank.ui.tune.outcome import Outcome, Panel, gaps, recommended, so_far, table
 from lrerank.ui.tune.pictures import dose_chart, dose_picture, heat_chart
@@ -93,7 +93,7 @@ def test_settings_and_conditions_are_as_many_as_is_said(store: Store) -> None:
     conditions = plan(asked.experiment(store))
     assert len(conditions) == asked.conditions == 2
     assert [len(each.variants) for each in conditions] == [asked.settings] * 2 == [32, 32]
-    names = [setting_label(variant.values) for variant in conditions[0].variants]
+    names = list(map(Words(conditions[0].variants).setting, conditions[0].variants))
     assert len(set(names)) == 32
     assert "exploration rate 0.05, category alone, without the user side, Softmax" in names
     both = TuneSetup(drift=True, launches=True).experiment(store)
@@ -145,6 +145,43 @@ def test_sets_of_features_are_called_what_they_are(store: Store) -> None:
     assert not any(path.startswith("context.") for path in sets[NO_CONTEXT])
 
 
+def test_sets_that_would_be_called_alike_are_told_apart(store: Store) -> None:
+    pairs = [["metadata.price", "metadata.brand"], ["metadata.price", "metadata.rating"]]
+    assert called_apart(["auto", *pairs]) == ["All features", "2 features, with brand", "2 features, with rating"]
+    assert called_apart([["metadata.price"], ["engagement.price"]]) == [
+        "metadata.price alone",
+        "engagement.price alone",
+    ]
+    fewer = ["metadata.price", "metadata.brand", "context.time", "context.device"]
+    [first, second] = called_apart([fewer, features_of("marketplace", store)[NO_RATES]])
+    assert first == "Without engagement rates (4 features)" and second.startswith("Without engagement rates (")
+    assert first != second
+    long = [[f"content.f{place}" for place in range(start, start + 9)] for start in (0, 1)]
+    assert called_apart(long) == ["9 features, with f0", "9 features, with f9"]
+
+
+def test_different_settings_are_never_called_alike() -> None:
+    def named(arm: str, **values: object) -> Variant:
+        return Variant(f"{arm}-1", arm, {f"arms.{arm}.{name}": value for name, value in values.items()})
+
+    several = [
+        named("learned", exploration_rate=0.1),
+        named("pooled", exploration_rate=0.1),
+        named("learned"),
+        named("pooled"),
+        named("learned", learning_rate=0.1234567),
+        named("learned", learning_rate=0.12345671),
+        named("learned", features=["metadata.price", "metadata.brand"]),
+        named("learned", features=["metadata.brand", "metadata.price"]),
+        named("learned", features=["metadata.brand", "metadata.rating"]),
+        named("learned", strategy="bag"),
+    ]
+    called = list(map(Words(several).setting, several))
+    assert len(set(called)) == len(several)
+    assert called[:3] == ["learned: exploration rate 0.1", "pooled: exploration rate 0.1", "learned: as it is"]
+    assert called[-1] == "learned: Bag"
+
+
 # What it says
 
 
@@ -179,16 +216,16 @@ def test_a_setting_travels_with_its_origin_and_its_stage(swept: Outcome) -> None
     ]
 
 
-def made(asked: TuneSetup, store: Store, gains: list[float], fresh: list[float] | None, spread: float = 0.004) -> Panel:
+def made(asked: TuneSetup | Experiment, store: Store, gains: list[float], fresh: list[float] | None) -> Panel:
     """A panel from figures in which the settings gain so much per search over a static order of 0.5."""
-    [condition] = plan(asked.experiment(store))
+    [condition] = plan(asked.experiment(store) if isinstance(asked, TuneSetup) else asked)
     start, end = condition.experiment.window
 
     def figures(arms: dict[str, float], replicates: int) -> pd.DataFrame:
         rows: list[tuple[object, ...]] = []
         for arm, gain in arms.items():
             # Of mean zero, so that means are the gains.
-            noise = np.random.default_rng(len(rows)).normal(0, spread, replicates) if gain else np.zeros(replicates)
+            noise = np.random.default_rng(len(rows)).normal(0, 0.004, replicates) if gain else np.zeros(replicates)
             for replicate, luck in enumerate((noise - noise.mean()).tolist()):
                 value = 0.5 + gain + luck
                 for measure, each in (("expected_reward", value), ("price", 0.02), ("explored_pages", 0.3)):
@@ -236,6 +273,13 @@ def test_charts_and_table_hold_the_settings_in_the_pages_words(store: Store) -> 
     rows = table(panel, experiment)
     assert (rows[0]["Exploration rate"], rows[0]["Features"], rows[0]["Verdict"]) == ("0", "All features", "Best")
     assert rows[0]["Pages affected"] == pytest.approx(30) and rows[0]["Against the best"] == ""
+    pairs = [["metadata.price", "metadata.brand"], ["metadata.price", "metadata.rating"]]
+    axes = {RATE: [0.0, 0.1], "arms.learned.features": pairs}
+    spec = {**asked.experiment(store).to_json(), "sweep": {"axes": axes}}
+    alike = made(Experiment.parse(spec), store, [0.1, 0.09, 0.05, 0.02], None)
+    dose, heat = dose_chart(alike, experiment), heat_chart(alike, experiment)
+    assert dose is not None and set(dose.series) == {"2 features, with brand", "2 features, with rating"}
+    assert heat is not None and set(heat.rows) == set(dose.series) and len(dose_picture(dose)["traces"]) == 2
     one = made(TuneSetup(rates=(0.0, 0.05, 0.3)), store, [0.1, 0.0995, 0.01], None)
     found = dose_chart(one, experiment)
     assert found is not None and heat_chart(one, experiment) is None

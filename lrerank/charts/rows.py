@@ -113,13 +113,20 @@ def forest(found: Ablation, of: str = "reward") -> Forest:
     Args:
         of: what a reward is, `wording.unit`.
     """
-    rows = tuple(Row(_readable(each.group), each.value, each.low, each.high) for each in found.effects)
+    names = group_names([each.group for each in found.effects])
+    rows = tuple(Row(name, each.value, each.low, each.high) for name, each in zip(names, found.effects, strict=True))
     note = (
         f"{100 * found.level:g} % intervals for all groups at once, {found.replicates} replicates, {found.source}. "
         f"{found.note}"
     )
     title = f"What each group of features adds to {found.arm}: with it minus without it"
     return Forest(title, f"{of[0].upper()}{of[1:]} per 1,000 searches", rows, note.strip())
+
+
+def group_names(groups: Sequence[str]) -> list[str]:
+    """`metadata.free_shipping` → `free shipping`; the whole path where fields of two groups end alike."""
+    short = [group.rpartition(".")[2].replace("_", " ") for group in groups]
+    return [name if short.count(name) == 1 else group for name, group in zip(short, groups, strict=True)]
 
 
 def comparison_forest(found: Sequence[Comparison], experiment: Experiment) -> Forest:
@@ -326,8 +333,3 @@ def _scaled(found: Estimate, per: float) -> Estimate:
 
 def _sentence(note: str) -> str:
     return f"{note[0].upper()}{note[1:]}." if note else ""
-
-
-def _readable(path: str) -> str:
-    """`metadata.price` → `price`."""
-    return path.rpartition(".")[2].replace("_", " ")

@@ -28,6 +28,8 @@ LABELS: Mapping[str, str] = MappingProxyType(
 )
 """Name → how people read it; `mine` is what the policy that travels looks at."""
 
+_MOST_NAMED = 3
+
 
 def features_of(catalog: str, store: Store) -> Mapping[str, Sequence[str]]:
     """Name → field paths, for the sets that are lists in this catalog.
@@ -56,6 +58,15 @@ def called(features: Any) -> str:
     return f"{len(features)} features"
 
 
+def called_apart(sets: Sequence[Any]) -> list[str]:
+    """What people call sets beside each other: where two would be called alike, what tells them apart is added."""
+    labels = [called(features) for features in sets]
+    return [
+        label if labels.count(label) == 1 else _apart(each, label, [other for other in sets if called(other) == label])
+        for each, label in zip(sets, labels, strict=True)
+    ]
+
+
 @lru_cache(maxsize=16)
 def _features_of(catalog: str, home: Path, changed: int) -> Mapping[str, Sequence[str]]:  # noqa: ARG001 (tells versions apart)
     store = Store(home)
@@ -69,6 +80,19 @@ def _features_of(catalog: str, home: Path, changed: int) -> Mapping[str, Sequenc
             found = {NO_RATES: tuple(spec.features), NO_CONTEXT: (*fields, *RATES)}
     topic = load_catalog(catalog, data_folders=[store.data], catalogs=store.catalogs).segment_path
     return MappingProxyType(found | ({TOPIC: (topic,)} if topic else {}))
+
+
+def _apart(features: Sequence[str], label: str, alike: Sequence[Sequence[str]]) -> str:
+    if len({len(each) for each in alike}) == len(alike):
+        return f"{label} ({len(features)} feature{'s' * (len(features) > 1)})"
+    shared = set[str].intersection(*map(set, alike))
+    own = [path for path in features if path not in shared]
+    if len(features) == 1:
+        return f"{own[0]} alone"
+    if not own:
+        return label
+    more = f" and {len(own) - _MOST_NAMED} more" if len(own) > _MOST_NAMED else ""
+    return f"{label}, with {', '.join(_name(path).lower() for path in own[:_MOST_NAMED])}{more}"
 
 
 def _name(path: str) -> str:

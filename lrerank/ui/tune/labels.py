@@ -2,57 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lrerank.experiments.sweep_plan import Variant
 from lrerank.experiments.sweep_verdict import named_values, short_path
 from lrerank.ui.playground.asked import STRATEGIES
-from lrerank.ui.tune.feature_sets import called
+from lrerank.ui.tune.feature_sets import called_apart
 from lrerank.ui.tune.setup import DRIFT, LAUNCHES
 
-RATE, STRATEGY, FEATURES, USER_SIDE = "exploration_rate", "strategy", "features", "user_side"
-
-_AXES = {
-    RATE: "exploration rate",
-    STRATEGY: "strategy",
-    FEATURES: "features",
-    USER_SIDE: "user side",
-}
+RATE = "exploration_rate"
 
 
 def axis_label(path: str) -> str:
     """`arms.learned.exploration_rate` → `exploration rate`."""
-    return _AXES.get(short_path(path), short_path(path).replace("_", " "))
+    return short_path(path).replace("_", " ")
 
 
-def value_label(path: str, value: Any) -> str:
-    """One value of an axis."""
-    match short_path(path):
-        case "features":
-            return value if isinstance(value, str) and value != "auto" else called(value)
-        case "strategy":
-            return next((label for name, label in STRATEGIES.items() if name == value), str(value))
-        case "user_side":
-            return value if isinstance(value, str) else ("with" if value else "without")
-    return f"{value:g}" if isinstance(value, float) else str(value)
+class Words:
+    """What the settings of a sweep are called: different ones never alike.
+
+    Args:
+        variants: all settings that are compared.
+    """
+
+    def __init__(self, variants: Sequence[Variant]) -> None:
+        self._arms = {variant.arm for variant in variants}
+        values: dict[str, dict[str, Any]] = {}
+        for variant in variants:
+            for path, value in variant.values.items():
+                values.setdefault(path, {})[_key(value)] = value
+        self._labels = {
+            path: dict(zip(found, _labels(path, list(found.values())), strict=True)) for path, found in values.items()
+        }
+
+    def value(self, path: str, value: Any) -> str:
+        """One value of an axis."""
+        return self._labels[path][_key(value)]
+
+    def setting(self, variant: Variant, without: str = "") -> str:
+        """`exploration rate 0.05, Softmax, all features`; "the arm as it is" where nothing is varied.
+
+        Args:
+            without: a path that is not told.
+        """
+        told = {path: self.value(path, value) for path, value in variant.values.items() if path != without}
+        parts = [_part(path, told[path]) for path in rate_first(told)]
+        if len(self._arms) > 1:
+            return f"{variant.arm}: {', '.join(parts) or 'as it is'}"
+        return ", ".join(parts) or "the arm as it is"
 
 
-def setting_label(values: Mapping[str, Any]) -> str:
-    """`exploration rate 0.05, Softmax, all features`; "the arm as it is" where nothing is varied."""
-    ordered = sorted(values, key=lambda path: short_path(path) != RATE)
-    parts = []
-    for path in ordered:
-        label = value_label(path, values[path])
-        match short_path(path):
-            case "features":
-                parts.append(label[0].lower() + label[1:])
-            case "strategy":
-                parts.append(label)
-            case "user_side":
-                parts.append(f"{label} the user side")
-            case _:
-                parts.append(f"{axis_label(path)} {label}")
-    return ", ".join(parts) or "the arm as it is"
+def rate_first(paths: Iterable[str]) -> list[str]:
+    """Axes in the order in which they are told."""
+    return sorted(paths, key=lambda path: short_path(path) != RATE)
 
 
 def condition_label(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -70,3 +74,33 @@ def _condition(values: Mapping[str, Any]) -> str:
         return named_values(values)
     found = " and ".join(word for path, word in known.items() if values.get(path))
     return found[0].upper() + found[1:] if found else "Stationary"
+
+
+def _labels(path: str, values: Sequence[Any]) -> list[str]:
+    """What each value of an axis is called; what would be called alike is numbered."""
+    match short_path(path):
+        case "features":
+            labels = called_apart(values)
+        case "strategy":
+            labels = [{**STRATEGIES}.get(value, str(value).capitalize()) for value in values]
+        case "user_side":
+            labels = ["with" if value else "without" for value in values]
+        case _:
+            labels = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    repeated = [labels[:place].count(label) for place, label in enumerate(labels)]
+    return [f"{label} ({count + 1})" if count else label for label, count in zip(labels, repeated, strict=True)]
+
+
+def _part(path: str, label: str) -> str:
+    match short_path(path):
+        case "features":
+            return label[0].lower() + label[1:]
+        case "strategy":
+            return label
+        case "user_side":
+            return f"{label} the user side"
+    return f"{axis_label(path)} {label}"
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, default=list)

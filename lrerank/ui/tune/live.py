@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lrerank.charts.rows import Forest, Row
+from lrerank.charts.rows import Forest, Row, group_names
 from lrerank.charts.so_far import mean_curve, ratio, so_far
 from lrerank.experiments.findings import ABLATION
 from lrerank.experiments.results import Run, Runs
@@ -18,7 +18,7 @@ from lrerank.experiments.sweep_table import MEASURE, PER
 from lrerank.experiments.wording import unit
 from lrerank.ui.progress import replicates
 from lrerank.ui.simulate.live import time_left
-from lrerank.ui.tune.labels import condition_label, setting_label
+from lrerank.ui.tune.labels import Words, condition_label
 from lrerank.ui.tune.outcome import Conditions
 
 
@@ -89,12 +89,14 @@ def early(
     names, label = dict[str, str](), ""
     of_groups = study["kind"] == ABLATION
     if of_groups:
-        names = {arm: group.rpartition(".")[2].replace("_", " ") for arm, group in study["groups"].items()}
+        groups: Mapping[str, str] = study["groups"]
+        names = dict(zip(groups, group_names(list(groups.values())), strict=True))
     labels = condition_label([condition.values for condition, _ in conditions])
     for (condition, part), each in zip(conditions, labels, strict=True):
         if part.status in ("running", "interrupted"):
             experiment, label = condition.experiment, each
-            names = {variant.name: setting_label(variant.values) for variant in condition.variants}
+            words = Words(condition.variants)
+            names = {variant.name: words.setting(variant) for variant in condition.variants}
             break
     return _differences(snapshot, experiment, names, label, reverse=of_groups) if names else None
 

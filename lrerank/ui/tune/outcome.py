@@ -20,10 +20,10 @@ from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep import SettingsTable, conditions_of
 from lrerank.experiments.sweep_plan import Condition
 from lrerank.experiments.sweep_table import LEVEL, SettingRow, rows_of
-from lrerank.experiments.sweep_verdict import Winner, short_path
+from lrerank.experiments.sweep_verdict import Winner
 from lrerank.experiments.wording import amount, measured, number, unit
 from lrerank.ui.policy import Policy
-from lrerank.ui.tune.labels import RATE, axis_label, condition_label, setting_label, value_label
+from lrerank.ui.tune.labels import Words, axis_label, condition_label, rate_first
 
 PAGES, PRICE, VERDICT = "Pages affected", "Price", "Verdict"
 """Columns of `table` beside those that are named by axes and arms."""
@@ -54,6 +54,11 @@ class Panel:
     replicates: int
     winner: Winner | None
     note: str
+
+    @property
+    def words(self) -> Words:
+        """What its settings are called."""
+        return Words(self.condition.variants)
 
     def row(self, simulated_as: str) -> SettingRow | None:
         """The setting that was simulated under this name."""
@@ -203,7 +208,7 @@ def recommended(panel: Panel, experiment: Experiment) -> Recommendation:
     """What follows from a condition's settings. Of figures that chose the setting it tells only what can't be told apart."""
     winner, baseline = panel.winner, experiment.baseline
     best = panel.rows[0] if winner is None else winner.row
-    name = setting_label(best.variant.values)
+    name = panel.words.setting(best.variant)
     price = _price(best, experiment)
     reason = _reason(panel, best)
     if winner is None or winner.fresh is None:
@@ -236,13 +241,13 @@ def recommended(panel: Panel, experiment: Experiment) -> Recommendation:
 
 def table(panel: Panel, experiment: Experiment) -> list[dict[str, Any]]:
     """The settings for people, best first, a column per axis; differences per 1,000 searches, intervals one by one."""
-    axes = sorted(varied(panel), key=lambda path: short_path(path) != RATE)
+    axes, words = rate_first(varied(panel)), panel.words
+    several = len({row.variant.arm for row in panel.rows}) > 1
     found = []
     for row in panel.rows:
         values, to_best = row.variant.values, None if row.to_best is None else row.to_best.headline
-        own: dict[str, Any] = {
-            sentence_case(axis_label(path)): value_label(path, values[path]) for path in axes if path in values
-        }
+        own: dict[str, Any] = {"Policy": row.variant.arm} if several else {}
+        own |= {sentence_case(axis_label(path)): words.value(path, values[path]) for path in axes if path in values}
         figures: dict[str, Any] = {
             VERDICT: "Best" if row.best else "Tied" if row.kept else "Worse",
             f"Against {experiment.baseline}": said(row.against_baseline.headline),
@@ -287,10 +292,10 @@ def gaps(exported: Exported | None) -> list[str]:
 
 def _reason(panel: Panel, best: SettingRow) -> str:
     others = [row for row in panel.rows if row.variant.name != best.variant.name]
-    axes = varied(panel)
+    axes, words = varied(panel), panel.words
     alone = axes[0] if len(axes) == 1 else None
     kept = [
-        setting_label(row.variant.values) if alone is None else value_label(alone, row.variant.values[alone])
+        words.setting(row.variant) if alone is None else words.value(alone, row.variant.values[alone])
         for row in others
         if row.kept
     ]

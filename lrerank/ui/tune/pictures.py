@@ -7,12 +7,11 @@ from itertools import groupby
 from typing import Any
 
 from lrerank.charts.figures import LIFTS, Figure, faint
-from lrerank.charts.settings import Dose, Heat, dose, dose_figure, heat, numeric_axes, swept_axes
+from lrerank.charts.settings import Dose, Heat, Point, dose, dose_figure, heat, numeric_axes, swept_axes
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep_table import SettingRow
-from lrerank.experiments.sweep_verdict import short_path
 from lrerank.experiments.wording import unit
-from lrerank.ui.tune.labels import RATE, axis_label, setting_label, value_label
+from lrerank.ui.tune.labels import axis_label, rate_first
 from lrerank.ui.tune.outcome import Panel, sentence_case
 
 _UNVARIED = "learned"
@@ -20,31 +19,30 @@ _UNVARIED = "learned"
 
 def dose_chart(panel: Panel, experiment: Experiment) -> Dose | None:
     """Differences from the baseline against the rate, or another number; None where none was varied."""
-    rows = [_in_words(row) for row in panel.rows]
-    axes = sorted(numeric_axes(rows), key=lambda path: short_path(path) != RATE)
+    rows = _in_words(panel)
+    axes = rate_first(numeric_axes(rows))
     if not axes:
         return None
     found = dose(rows, axes[0], baseline=experiment.baseline)
-    series = {}
-    for points in found.series.values():
-        others = {path: value for path, value in points[0].values.items() if path != axes[0]}
-        series[sentence_case(setting_label(others)) if others else _UNVARIED] = points
+    series = {_beside(panel, points[0], axes[0]): points for points in found.series.values()}
+    if len(series) == 1:
+        series = dict(zip([_UNVARIED], series.values(), strict=True))
     return replace(found, x=sentence_case(axis_label(axes[0])), axis=_axis(experiment), series=series)
 
 
 def heat_chart(panel: Panel, experiment: Experiment) -> Heat | None:
-    """Settings along two axes, the rate across; None where fewer than two were varied."""
-    rows = [_in_words(row) for row in panel.rows]
-    axes = sorted(swept_axes(rows), key=lambda path: short_path(path) != RATE)
+    """Settings along two axes, the rate across; None where fewer than two were varied together."""
+    rows = _in_words(panel)
+    axes = rate_first(swept_axes(rows))
     if len(axes) < 2:
         return None
     found = heat(rows, axes[0], axes[1], baseline=experiment.baseline)
-    labels = []
-    for cells in found.cells:
-        values = next(point.values for point in cells if point is not None)
-        labels.append(sentence_case(setting_label({path: value for path, value in values.items() if path != axes[0]})))
+    if not found.cells:
+        return None
+    firsts = [next(point for point in cells if point is not None) for cells in found.cells]
+    labels = tuple(_beside(panel, point, axes[0]) for point in firsts)
     # What stands along the side says by itself what it is.
-    return replace(found, x=sentence_case(axis_label(axes[0])), y="", rows=tuple(labels), axis=_axis(experiment))
+    return replace(found, x=sentence_case(axis_label(axes[0])), y="", rows=labels, axis=_axis(experiment))
 
 
 def dose_picture(found: Dose) -> Figure:
@@ -74,10 +72,19 @@ def _axis(experiment: Experiment) -> str:
     return f"{sentence_case(unit(experiment))} per 1,000 searches minus {experiment.baseline}"
 
 
-def _in_words(row: SettingRow) -> SettingRow:
+def _beside(panel: Panel, point: Point, axis: str) -> str:
+    """What is set beside the axis."""
+    row = panel.row(point.simulated_as)
+    return "" if row is None else sentence_case(panel.words.setting(row.variant, without=axis))
+
+
+def _in_words(panel: Panel) -> list[SettingRow]:
     """Numbers stay numbers; lists of features and names of strategies become what people call them."""
-    values = {
-        path: value if isinstance(value, int | float) and not isinstance(value, bool) else value_label(path, value)
-        for path, value in row.variant.values.items()
-    }
-    return replace(row, condition={}, variant=replace(row.variant, values=values))
+    words, found = panel.words, []
+    for row in panel.rows:
+        values = {
+            path: value if isinstance(value, int | float) and not isinstance(value, bool) else words.value(path, value)
+            for path, value in row.variant.values.items()
+        }
+        found.append(replace(row, condition={}, variant=replace(row.variant, values=values)))
+    return found

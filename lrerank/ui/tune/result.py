@@ -27,7 +27,6 @@ from lrerank.experiments.wording import measured, unit
 from lrerank.ui.chart import chart
 from lrerank.ui.frame import badge, choose
 from lrerank.ui.policy import Policy
-from lrerank.ui.tune.labels import setting_label
 from lrerank.ui.tune.outcome import (
     PAGES,
     PRICE,
@@ -199,7 +198,7 @@ def _setting(outcome: Outcome, panel: Panel, told: Recommendation) -> None:
         head, back = st.columns([4, 1.3], vertical_alignment="center")
         mark = badge("recommended") if row is best and told.sure else badge("best so far") if row is best else ""
         head.html(
-            f'<div class="lr-heading"><b>{escape(sentence_case(setting_label(row.variant.values)))}</b>{mark}</div>'
+            f'<div class="lr-heading"><b>{escape(sentence_case(panel.words.setting(row.variant)))}</b>{mark}</div>'
         )
         if row is not best:
             back.button("Back to the best", icon=":material/undo:", width="stretch", on_click=_forget)
