@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lrerank.charts.figures import LOWERS, NEUTRAL, Figure, array, colours, layout
+from lrerank.charts.figures import LOWERS, NEUTRAL, Figure, array, colours, faint, layout
 from lrerank.charts.lines import PER, band, marks, tastes_change, texts
 from lrerank.charts.so_far import mean_curve, so_far
 from lrerank.experiments.bands import net_return as returns_of
@@ -20,6 +20,7 @@ from lrerank.experiments.wording import measured, rounded, unit
 from lrerank.types import FloatArray, IntArray
 
 _MEASURE, _PRICE = "expected_reward", "price"
+_PROVISIONAL = "Provisional: no replicate is finished. What counts in the end is the whole window, with intervals."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Waterfall:
         bars: the first step, then what each one adds; () where there are no figures of all of them.
         reference: what the best possible list brings, per 1,000 searches; None without bars.
         note: what the intervals are, and what was left out.
+        provisional: whether no replicate is finished, so that bars are of a part of the window and without intervals.
     """
 
     title: str
@@ -66,6 +68,7 @@ class Waterfall:
     bars: tuple[Bar, ...]
     reference: float | None
     note: str
+    provisional: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +122,11 @@ def waterfall(figures: pd.DataFrame, experiment: Experiment) -> Waterfall:
     for step in steps:
         bars.append(_bar(step, above))
         above = bars[-1].after
+    ends = figures["end"][(figures["measure"] == _MEASURE) & figures["arm"].isin([step.arm for step in found.steps])]
+    if ends.max() < end:
+        title = f"Lift step by step so far, searches {start:,} to {ends.max():,} of {end:,}"
+        plain = tuple(replace(bar, low=None, high=None, between="", share="") for bar in bars)
+        return Waterfall(title, axis, arms, plain, PER * last.value.value, _PROVISIONAL, provisional=True)
     difference = steps[-1].difference
     sources = "" if difference is None else f", {difference.source}"
     reference = PER * last.value.value
@@ -146,13 +154,17 @@ def waterfall_figure(found: Waterfall) -> Figure:
     lowest, highest = min(ends), max(ends)
     room = (highest - lowest) or 1.0
     names = [bar.arm for bar in drawn]
+    shades = [colour[bar.arm] for bar in drawn]
+    look: dict[str, Any] = {"color": shades, "cornerradius": 3}
+    if found.provisional:
+        look |= {"color": [faint(shade, 0.3) for shade in shades], "pattern": {"shape": "/", "fgcolor": shades}}
     bars = {
         "type": "bar",
         "orientation": "h",
         "y": names,
         "x": [bar.after - bar.before for bar in drawn],
         "base": [bar.before for bar in drawn],
-        "marker": {"color": [colour[bar.arm] for bar in drawn], "cornerradius": 3},
+        "marker": look,
         "hoverinfo": "skip",
         "width": 0.6,
     }
