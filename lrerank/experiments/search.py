@@ -58,7 +58,7 @@ class Search:
         Raises:
             ValueError: a document that is no candidate of its query.
         """
-        if rows.shape[1] == self.rows.shape[1] and (rows == self.rows[query]).all():
+        if self.is_whole(query, rows):
             return np.where(rows >= 0, np.arange(rows.shape[1]), ABSENT)
         keys, places = self._keys
         wanted = query[:, None] * len(self.catalog) + rows
@@ -67,6 +67,16 @@ class Search:
         if (present & (keys[found] != wanted)).any():
             raise ValueError("a document is no candidate of its query")
         return np.where(present, places[found], ABSENT)
+
+    def is_whole(self, query: IntArray, rows: IntArray) -> bool:
+        """Whether requests' candidates are all those of their queries, in their order."""
+        return bool(rows.shape[1] == self.rows.shape[1] and (rows == self.rows[query]).all())
+
+    def lexical_of(self, query: IntArray, rows: IntArray) -> FloatArray:
+        """[m, k] lexical relevance of requests' candidates, arguments as for `columns`; any number where there is none."""
+        if self.is_whole(query, rows):
+            return self.lexical[query]
+        return self.lexical[query[:, None], self.columns(query, rows)]
 
     @cached_property
     def _keys(self) -> tuple[IntArray, IntArray]:

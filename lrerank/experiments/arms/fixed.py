@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lrerank.experiments.arms.base import Outcomes, Requests, Served
-from lrerank.experiments.arms.lists import by_value, certain, incoming_order
+from lrerank.experiments.arms.lists import best, by_value, certain, incoming_order
 from lrerank.experiments.search import ABSENT, Search
 from lrerank.stages.mmr import relevance, select
 from lrerank.types import FloatArray, IntArray
@@ -38,10 +38,13 @@ class LexicalRerank(_Fixed):
 
     def __init__(self, search: Search, slots: int) -> None:
         self.search, self.slots = search, slots
+        self._lists = best(search.rows, search.lexical, slots)
 
     def rank(self, requests: Requests) -> Served:
-        columns = self.search.columns(requests.query, requests.rows)
-        return by_value(requests, self.search.lexical[requests.query[:, None], columns], self.slots)
+        query, rows = requests.query, requests.rows
+        if self.search.is_whole(query, rows):
+            return certain(self._lists[query])
+        return by_value(requests, self.search.lexical_of(query, rows), self.slots)
 
 
 class MMR(_Fixed):

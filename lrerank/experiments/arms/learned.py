@@ -232,8 +232,7 @@ class Learned:
             return requests.scores
         if self._before is not None and (values := self._before.values(requests)) is not None:
             return values
-        columns = self._search.columns(requests.query, requests.rows)
-        return self._search.lexical[requests.query[:, None], columns]
+        return self._search.lexical_of(requests.query, requests.rows)
 
     def _shelved(self, requests: Requests, place: int, scores: FloatArray) -> _Shelved:
         """The candidates of a request; what does not change is kept for the next one that has the same."""

@@ -17,11 +17,16 @@ def by_value(requests: Requests, values: FloatArray, slots: int, segments: list[
         slots: of a list; where candidates are fewer, it ends before.
         segments: [m] of the users, where they are inferred.
     """
-    columns = np.full((len(requests), slots), ABSENT, np.int64)
-    order = np.argsort(np.where(requests.rows >= 0, -values, np.inf), axis=1, kind="stable")[:, :slots]
-    there = np.take_along_axis(requests.rows, order, axis=1) >= 0
+    return certain(best(requests.rows, values, slots), segments)
+
+
+def best(rows: IntArray, values: FloatArray, slots: int) -> IntArray:
+    """[m, slots] columns of the documents of largest value; arguments as for `by_value`, rows [m, c], -1 for none."""
+    columns = np.full((len(rows), slots), ABSENT, np.int64)
+    order = np.argsort(np.where(rows >= 0, -values, np.inf), axis=1, kind="stable")[:, :slots]
+    there = np.take_along_axis(rows, order, axis=1) >= 0
     columns[:, : order.shape[1]] = np.where(there, order, ABSENT)
-    return certain(columns, segments)
+    return columns
 
 
 def incoming_order(requests: Requests, slots: int) -> Served:
