@@ -363,14 +363,14 @@ def test_exploration_is_told_by_its_net_return_its_price_and_when_it_breaks_even
     said = explained(found, experiment)
     low, high = t_interval(gained)
     assert f"net return +{gained.mean():.2f} clicks per 1,000 searches against greedy" in said
-    assert f"95 % interval +{low:.2f} to +{high:.2f}, simulation noise, over all 1,000 impressions" in said
-    assert "Price: 20.0 per 1,000" in said and "from 600 impressions on, and with confidence from 600 on." in said
+    assert f"95 % interval +{low:.2f} to +{high:.2f}, simulation noise, over all 1,000 searches" in said
+    assert "Price: 20.0 per 1,000" in said and "from 600 searches on, and with confidence from 600 on." in said
     in_days = explained(found, experiment, traffic=200)
-    assert "600 impressions (3.0 days)" in in_days and "The world had 1,000 searches a day" in in_days
+    assert "600 searches (3.0 days)" in in_days and "The world had 1,000 searches a day" in in_days
     assert "days are converted" not in explained(found, experiment, traffic=1000)
     made["learned"] = greedy - 0.01 + noise
     [worse] = lifts(pd.concat([table(made), price]), experiment).exploration
-    assert "Within these 1,000 impressions it does not break even." in explained(worse, experiment)
+    assert "Within these 1,000 searches it does not break even." in explained(worse, experiment)
 
 
 def test_a_run_stops_when_its_answer_is_clear_and_goes_on_when_asked(tmp_path: Path) -> None:

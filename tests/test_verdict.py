@@ -69,7 +69,7 @@ def test_a_lead_is_told_with_an_interval_that_allows_for_the_choice() -> None:
     assert found.sentence.startswith(
         f"In this built-in world learned leads static by +{1000 * difference.mean():.0f} clicks per 1,000 searches "
         f"(95 % interval +{low} to +{high} allowing for the choice among 2 arms, over 6 replicates, simulation noise "
-        "only; impressions 400 to 1,000). It leads all other arms."
+        "only; searches 400 to 1,000). It leads all other arms."
     )
     assert (found.leader, found.clear, found.provisional, found.rivals) == ("learned", True, False, ())
     assert found.difference is not None and found.difference.headline.value == pytest.approx(difference.mean())

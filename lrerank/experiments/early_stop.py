@@ -86,7 +86,7 @@ def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool 
     if estimate.low is not None and estimate.high is not None:
         between = f"{number(estimate.low)} to {number(estimate.high)}"
         sure = f"{100 * estimate.level:g} % interval that allows looking after every {unit} {between}"
-    about = f"({sure}, over {done} {units}, {noise}; impressions {start:,} to {end:,})"
+    about = f"({sure}, over {done} {units}, {noise}; searches {start:,} to {end:,})"
     if found.answer is None:
         ending = f"after all {units}" if done >= total else f"after {done} {units}"
         so_far = "so far" if goes_on else ending

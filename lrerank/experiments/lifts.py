@@ -102,7 +102,7 @@ def explained(found: Exploration, experiment: Experiment, traffic: float | None 
     price, _ = measured(_PER * found.price.value, None, None, sign=False)
     return (
         f"Exploration of {compared.arm}: net return {value} {of} per 1,000 searches against {compared.baseline}, which "
-        f"is the same without exploration ({sure}, over all {compared.end:,} impressions). Price: {price} per 1,000, "
+        f"is the same without exploration ({sure}, over all {compared.end:,} searches). Price: {price} per 1,000, "
         "what its own model's lists would have brought on top had it not explored that once. "
         f"{_break_even(found.returns, compared.end, traffic)}{_converted(experiment, traffic)}"
     )
@@ -132,12 +132,12 @@ def _converted(experiment: Experiment, traffic: float | None) -> str:
 
 def _time(impressions: int, traffic: float | None) -> str:
     if traffic is None:
-        return f"{impressions:,} impressions"
+        return f"{impressions:,} searches"
     days = impressions / traffic
     return (
-        f"{impressions:,} impressions ({days:.1f} days)"
+        f"{impressions:,} searches ({days:.1f} days)"
         if days < 10
-        else f"{impressions:,} impressions ({ceil(days):,} days)"
+        else f"{impressions:,} searches ({ceil(days):,} days)"
     )
 
 

@@ -131,9 +131,9 @@ def _gain(experiment: Experiment, name: str, fresh: Comparison, *, alone: bool) 
             said = f"{name} can't be told apart from {fresh.baseline}"
         else:
             said = f"{name} {'leads' if headline.value > 0 else 'is behind'} {fresh.baseline}"
-    window = f"impressions {fresh.start:,} to {fresh.end:,}; {experiment.world.provenance}"
+    window = f"searches {fresh.start:,} to {fresh.end:,}; {experiment.world.provenance}"
     gain = amount(headline.value, experiment, signed=True)
-    return f"On {replicates} {said}: {gain} per 1,000 impressions ({sure}; {window})."
+    return f"On {replicates} {said}: {gain} per 1,000 searches ({sure}; {window})."
 
 
 def _value(value: Any) -> str:

@@ -169,7 +169,7 @@ def _lead(experiment: Experiment, found: Comparison, *, clear: bool, choice: int
     headline = found.headline
     where = place(experiment)
     start, end = experiment.window
-    about = f"{_sure(found, choice, level)}; impressions {start:,} to {end:,}"
+    about = f"{_sure(found, choice, level)}; searches {start:,} to {end:,}"
     lead = f"{amount(headline.value, experiment, signed=True)} per 1,000 searches"
     if headline.low is None:
         return f"{where} {found.arm} has {lead} against {found.baseline} ({about}): how sure that is can't be said."
