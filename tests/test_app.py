@@ -31,7 +31,7 @@ from lrerank.ui.playground.beliefs import beliefs, dropped
 from lrerank.ui.playground.cards import learned_card
 from lrerank.ui.playground.json_lines import line_of
 from lrerank.ui.playground.names import first_names
-from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, model_order
+from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, model_order, tastes
 from lrerank.ui.playground.session import Comparison, Session
 from lrerank.ui.playground.stages import Stages, line_told, read
 from lrerank.ui.policy import Policy
@@ -154,6 +154,14 @@ def test_made_up_users_have_names_of_their_own(session: Session) -> None:
     labels = [person.label for person in session.people]
     assert len(labels) == len(set(labels)) == 41 and labels[VISITOR] == "New visitor"
     assert session.people[KNOWN].segment in labels[KNOWN]
+
+
+def test_tastes_are_said_in_words(session: Session) -> None:
+    reranker = session.deployment().reranker
+    profiles = [reranker.behaviour.profiles[session.pseudonym(one.user_id)] for one in session.people[KNOWN:]]
+    labels = [taste.label for profile in profiles for taste in tastes(reranker, profile)]
+    assert any(label.startswith("review count: ") and label.endswith(" and more") for label in labels)
+    assert not [label for label in labels if ".." in label or "<" in label or ">" in label]
 
 
 def test_the_demo_is_made_once_and_apart(demo: Store, lrerank_home: Path) -> None:

@@ -24,7 +24,7 @@ from lrerank.ui.catalogs.mapping import checked, guess, possible_ids, to_table, 
 from lrerank.ui.catalogs.opened import open_named, opened
 from lrerank.ui.catalogs.upload import plain_name, read_upload
 from lrerank.ui.catalogs.users import Columns, apply, by_segment, guess_columns, opt_outs, read_users
-from lrerank.ui.words import counted, plain, told
+from lrerank.ui.words import between, counted, plain, told
 
 PAGE = Path(__file__).parents[1] / "lrerank" / "ui" / "views" / "data.py"
 COLOURS = ("red", "blue", "green")
@@ -218,13 +218,13 @@ def test_fields_are_shown_with_what_is_missing_and_how_they_spread() -> None:
     catalog = checked(read, guess(read)).catalog
     rows = {row.path: row for row in field_rows(catalog)}
     price = rows["price"]
-    assert (price.missing, price.distinct, price.values) == (6, 54, "1.5 … 88.5")
+    assert (price.missing, price.distinct, price.values) == (6, 54, "1.5 to 88.5")
     assert price.distribution.is_scale and price.distribution.counts.sum() == 54
     assert rows["category"].uses == ("rank", "search", "segments") and rows["title"].uses == ("search", "title")
     assert rows["category"].distribution.labels == ("cat 0", "cat 1", "cat 2")
     assert rows["code"].distribution.others == 45 and len(rows["code"].distribution.labels) == 15
     assert rows["in_stock"].distribution.counts.tolist() == [30, 30]
-    assert rows["added"].values == "2026-01-01 … 2026-01-28"
+    assert rows["added"].values == "2026-01-01 to 2026-01-28"
     for row in rows.values():
         drawn = figure(row.distribution)
         assert drawn["traces"][0]["type"] == "bar" and drawn["layout"]["showlegend"] is False
@@ -265,6 +265,24 @@ def test_nothing_that_a_file_holds_becomes_markup() -> None:
     with pytest.raises(DataError) as refusal:
         read_upload("![a](http://x).csv", b"id,id\n")
     assert not re.search(r"(?<!\\)[\[<!]", told(refusal.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("140.3..198.2", "140.3 to 198.2"),
+        ("-0.32..-0.11", "−0.32 to −0.11"),
+        ("1.235e+04..2e+06", "12,350 to 2,000,000"),
+        ("<20", "below 20"),
+        (">=35", "35 and more"),
+        ("<1h", "less than 1 hour old"),
+        (">=5y", "5 years old or more"),
+        ("", ""),
+        ("a..b", "a..b"),
+    ],
+)
+def test_classes_of_numbers_are_said_in_words(name: str, said: str) -> None:
+    assert between(name) == said
 
 
 def test_a_sentence_of_its_own_begins_like_one() -> None:

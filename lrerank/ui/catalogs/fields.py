@@ -26,6 +26,7 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.intents import generated_queries, own_queries
 from lrerank.store import Store
 from lrerank.types import FloatArray, IntArray
+from lrerank.ui.words import amount
 
 MOST_VALUES = 15
 
@@ -209,7 +210,7 @@ def _binned(numbers: FloatArray, what: str, *, is_date: bool) -> Distribution:
     if not len(numbers):
         return Distribution((), np.zeros(0, np.int64), what, is_scale=True)
     low, middle, high = np.quantile(numbers, (0, 0.5, 1))
-    write = _date if is_date else _number
+    write = _date if is_date else amount
     if len(distinct := np.unique(numbers)) <= MOST_VALUES:
         counts = np.array([(numbers == value).sum() for value in distinct], np.int64)
         return Distribution(tuple(map(write, distinct.tolist())), counts, what, is_scale=True)
@@ -245,8 +246,9 @@ def _round_edges(low: float, high: float, *, is_whole: bool) -> FloatArray:
 def _extent(column: Column, kind: str) -> str:
     if not isinstance(column, NumericColumn) or not (known := column.values[np.isfinite(column.values)]).size:
         return ""
-    write = _date if kind == "date" else _number
-    return f"{write(float(known.min()))} … {write(float(known.max()))}"
+    write = _date if kind == "date" else amount
+    low, high = write(float(known.min())), write(float(known.max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def _shown(value: object, kind: str) -> object:
@@ -264,14 +266,8 @@ def _short(label: str) -> str:
     return _cut(label, 36).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _number(value: float) -> str:
-    # Four digits stay together: they may be a year.
-    written = f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
-    return written.replace("-", "−")
-
-
 def _date(value: float) -> str:
     try:
         return datetime.fromtimestamp(value, tz=UTC).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):
-        return _number(value)
+        return amount(value)

@@ -14,6 +14,7 @@ from lrerank.pipeline import Ranking
 from lrerank.profiles import Profile
 from lrerank.reranker import LearnedReranker
 from lrerank.types import IntArray
+from lrerank.ui.words import between
 
 RETRIEVAL, RERANK, MMR, LEARNED = "retrieval", "rerank", "mmr", "learned_rerank"
 OTHERS = (RETRIEVAL, RERANK, MMR)
@@ -72,16 +73,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """How much more often than expected a user clicks a class: 2.0 is twice, shrunk towards 1."""
+    """How much more often than expected a user clicks a class: 2.0 is twice, shrunk towards 1.
+
+    Attributes:
+        word: the class alone, where it speaks for itself; "" for numbers, dates and yes or no.
+    """
 
     label: str
     factor: float
-
-    @property
-    def word(self) -> str:
-        """The class alone, where it speaks for itself; "" for numbers and yes or no."""
-        value = self.label.partition(": ")[2]
-        return value if value[:1].isalpha() and value not in ("true", "false") else ""
+    word: str = ""
 
 
 def rows_of(lists: Mapping[str, Sequence[str]], ranking: Ranking, catalog: Catalog, slots: int) -> dict[str, list[Row]]:
@@ -125,17 +125,22 @@ def tastes(reranker: LearnedReranker, profile: Profile | None, most: int = 6) ->
     terms, strengths = profile.terms, reranker.behaviour.tastes(profile)
     order = np.argsort(-strengths, kind="stable")
     names = reranker.features.names
+    kinds = {spec.key: spec.kind for spec in reranker.features.schema.specs}
     found: list[Taste] = []
     of_field: Counter[str] = Counter()
     for place in order:
         if strengths[place] < _FAINTEST or len(found) == most:
             break
         path, _, value = names[int(terms[place])].partition("=")
-        field = path.rsplit(".", 1)[-1]
+        field = path.rsplit(".", 1)[-1].replace("_", " ")
         of_field[field] += 1
         if of_field[field] > _OF_A_FIELD:
             continue
-        found.append(Taste(f"{field}: {value}" if value else field, float(np.exp(strengths[place]))))
+        speaks = value[:1].isalpha() and kinds.get(path) != "boolean"
+        if kinds.get(path) in ("numeric", "date"):
+            value, speaks = between(value), False
+        label = f"{field}: {value}" if value else field
+        found.append(Taste(label, float(np.exp(strengths[place])), value if speaks else ""))
     return found
 
 
