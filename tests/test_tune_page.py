@@ -19,7 +19,8 @@ from lrerank.data.cards import read_card
 from lrerank.data.own import keep
 from lrerank.errors import InputError
 from lrerank.experiments.ablation import ablated
-from lrerank.experiments.as_pipeline import Exported
+from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.as_pipeline import MODEL_ID, Exported
 from lrerank.experiments.cold_start import ColdStart, cold_started
 from lrerank.experiments.compare import compare
 from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS, study_of
@@ -31,15 +32,17 @@ from lrerank.experiments.sweep_plan import Variant, plan
 from lrerank.experiments.sweep_table import rows_of
 from lrerank.experiments.sweep_verdict import SettingsTable, Winner
 from lrerank.experiments.tables import COLUMNS
+from lrerank.exploration import Strategy
+from lrerank.pipeline import Pipeline
 from lrerank.store import Store
 from lrerank.ui.frame import jobs
 from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
 from lrerank.ui.tune.estimate import in_words, of_kind, seconds_per_search, work
 from lrerank.ui.tune.feature_sets import ALL, MINE, NO_CONTEXT, NO_RATES, TOPIC, called, called_apart, features_of
-from lrerank.ui.tune.labels import Words, condition_label
+from lrerank.ui.tune.labels import Words, condition_label, searches
 from lrerank.ui.tune.live import Progress, early, under_way
-from lrerank.ui.tune.outcome import Outcome, Panel, gaps, recommended, so_far, table
+from lrerank.ui.tune.outcome import Outcome, Panel, gaps, pages_help, pages_told, recommended, so_far, table
 from lrerank.ui.tune.pictures import dose_chart, dose_picture, heat_chart
 from lrerank.ui.tune.setup import TuneSetup, read_rates
 
@@ -160,6 +163,10 @@ def test_sets_that_would_be_called_alike_are_told_apart(store: Store) -> None:
     assert called_apart(long) == ["9 features, with f0", "9 features, with f9"]
 
 
+def test_the_page_says_searches() -> None:
+    assert searches("figures begin at impression 3, impressions 4 to 9") == "figures begin at search 3, searches 4 to 9"
+
+
 def test_different_settings_are_never_called_alike() -> None:
     def named(arm: str, **values: object) -> Variant:
         return Variant(f"{arm}-1", arm, {f"arms.{arm}.{name}": value for name, value in values.items()})
@@ -208,12 +215,30 @@ def test_a_setting_travels_with_its_origin_and_its_stage(swept: Outcome) -> None
     assert policy is not None and exported is not None and exported.stage is not None
     assert policy.exploration_rate == best.variant.values[RATE] == exported.stage["parameters"]["exploration_rate"]
     assert policy.origin.startswith("the sweep of ") and gaps(exported) == []
+    assert exported.pipeline[-1] == exported.stage
     assert gaps(None) == ["No stage ranks as this setting does, so there is nothing to export."]
     left_out = gaps(Exported(None, [], {"user_side": False, "learning_rate": 0.5}))
     assert left_out == [
         "Belongs to the model and its training, not to the stage: learning rate = 0.5.",
         "The stage can't do this, so it would rank otherwise: user side = false.",
     ]
+
+
+@pytest.mark.parametrize("strategy", ["epsilon_greedy", "softmax", "squarecb", "bag", "greedy"])
+def test_a_stage_has_the_knobs_of_its_strategy_only_and_is_the_same_policy(strategy: Strategy, store: Store) -> None:
+    carried = Policy(strategy=strategy, temperature=0.3, gamma=50.0, bag=7, cold_start_after=4)
+    panel = made(TuneSetup(policy=carried, strategies=(strategy,), rates=(0.0, 0.2)), store, [0.1, 0.05], None)
+    for row in panel.rows:
+        exported, policy = panel.exported(row), panel.carried(row, "here")
+        assert exported is not None and exported.stage is not None and policy is not None
+        assert exported.pipeline[-1] == exported.stage
+        knobs = {"softmax": {"temperature": 0.3}, "squarecb": {"gamma": 50.0}, "bag": {"bag": 7}}.get(strategy)
+        given = exported.stage["parameters"]
+        assert given.get("exploration_parameters") == knobs and given["model_id"] == MODEL_ID
+        assert Policy.from_parameters(given, "here").parameters("m") == policy.parameters("m")
+        simulated = panel.condition.experiment.arms[row.variant.name]
+        assert isinstance(simulated, LearnerSpec) and Policy.of_arm(simulated, "here") == policy
+        assert Pipeline.from_json(exported.pipeline).learned is not None
 
 
 def made(asked: TuneSetup | Experiment, store: Store, gains: list[float], fresh: list[float] | None) -> Panel:
@@ -250,7 +275,10 @@ def test_only_fresh_figures_are_concluded(store: Store) -> None:
     assert told.title == "Use exploration rate 0." and told.sure
     assert "+80 clicks per 1,000 searches" in told.evidence and "+100" not in told.evidence
     assert told.reason.endswith("what can't be told apart from it: 0.05.")
-    assert "30 % of pages" in told.price and "costs 20.0 clicks per 1,000" in told.price
+    assert told.price == "Exploring changes 30 % of pages, which costs 20.0 clicks per 1,000 searches at once."
+    row = next(row for row in panel.rows if row.variant.values[RATE] == 0.05)
+    assert "40 % have a slot that is drawn; fewer are changed" in pages_told(panel, row)
+    assert "at a rate of 0.1 on 65 %" in pages_help(10)
     nothing = recommended(made(asked, store, [0.1, 0.09, 0.01], [0.0004]), experiment)
     assert nothing.title == "Nothing is shown to beat static yet." and not nothing.sure
     behind = recommended(made(asked, store, [-0.1, -0.2, -0.3], [-0.1]), experiment)
@@ -272,7 +300,7 @@ def test_charts_and_table_hold_the_settings_in_the_pages_words(store: Store) -> 
     assert all(panel.row(name) is not None for name in cells) and panel.row("else") is None
     rows = table(panel, experiment)
     assert (rows[0]["Exploration rate"], rows[0]["Features"], rows[0]["Verdict"]) == ("0", "All features", "Best")
-    assert rows[0]["Pages affected"] == pytest.approx(30) and rows[0]["Against the best"] == ""
+    assert rows[0]["Pages changed"] == pytest.approx(30) and rows[0]["Against the best"] == ""
     pairs = [["metadata.price", "metadata.brand"], ["metadata.price", "metadata.rating"]]
     axes = {RATE: [0.0, 0.1], "arms.learned.features": pairs}
     spec = {**asked.experiment(store).to_json(), "sweep": {"axes": axes}}
@@ -400,6 +428,9 @@ def test_the_page_goes_from_nothing_to_a_setting_that_travels(
     page.run()
     assert not page.exception and not page.error
     assert page.subheader[0].value == "How much exploring pays within your horizon"
+    [more] = [each for each in page.expander if each.label == "More"]
+    assert page.selectbox(key="population").value == "regulars"
+    assert "population" not in {box.key for box in more.selectbox}, "in front, as on Simulate"
     start = next(each for each in page.button if each.label == "Compare settings")
     assert not start.disabled
     page.multiselect(key="rates").set_value(["0", "2"]).run()

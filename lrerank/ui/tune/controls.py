@@ -10,7 +10,7 @@ from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS
 from lrerank.store import Store
 from lrerank.ui.catalogs.choosing import catalog_box
 from lrerank.ui.frame import chosen
-from lrerank.ui.playground.asked import STRATEGIES
+from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import populations
 from lrerank.ui.tune.feature_sets import ALL, LABELS, MINE, NO_CONTEXT, NO_RATES, TOPIC
@@ -34,8 +34,8 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
         What is set, and whether it can be run; what is wrong is said at the control.
     """
     policy = chosen()
-    catalog = catalog_box(store)
-    given: dict[str, Any] = {"question": question, "policy": policy, "catalog": catalog}
+    given: dict[str, Any] = {"question": question, "policy": policy, "catalog": catalog_box(store)}
+    given["population"] = _population()
     given["searches"] = st.select_slider(
         "Searches (your horizon)",
         _HORIZONS,
@@ -74,6 +74,16 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
     return setup, not problems
 
 
+def _population() -> str:
+    """Who searches; Simulate has the same control, which the address keeps under the same name."""
+    who = populations()
+    found: str = st.selectbox(
+        "Population", list(who), format_func=lambda name: who[name].label, key="population", bind="query-params"
+    )
+    st.caption(who[found].told)
+    return found
+
+
 def _varied(policy: Policy, wrong: dict[str, Any]) -> dict[str, Any]:
     """What is tried; a place for a sentence under each control goes into `wrong`."""
     texts = st.multiselect(
@@ -84,7 +94,8 @@ def _varied(policy: Policy, wrong: dict[str, Any]) -> dict[str, Any]:
         wrap=True,
         key="rates",
         bind="query-params",
-        help="Share of slots that are drawn at random, from 0 to 1; type any other, such as 0.03 or 3 %.",
+        help="Share of slots that are drawn at random, from 0 to 1; type any other, such as 0.03 or 3 %. Ten slots make "
+        f"more of a page: at 0.1, {percent(share_of_pages(0.1))} of pages have a slot that is drawn.",
     )
     rates, problem = read_rates(texts)
     wrong["rates"] = st.container()
@@ -119,12 +130,7 @@ def _varied(policy: Policy, wrong: dict[str, Any]) -> dict[str, Any]:
 
 def _more(question: str) -> dict[str, Any]:
     """What is rarely set; names are those of `TuneSetup`."""
-    who = populations()
     found: dict[str, Any] = {}
-    found["population"] = st.selectbox(
-        "Population", list(who), format_func=lambda name: who[name].label, key="population", bind="query-params"
-    )
-    st.caption(who[found["population"]].told)
     if question == SETTINGS:
         where = st.pills(
             "Also where",

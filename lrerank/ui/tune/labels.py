@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,11 @@ from lrerank.ui.tune.feature_sets import called_apart
 from lrerank.ui.tune.setup import DRIFT, LAUNCHES
 
 RATE = "exploration_rate"
+
+
+def searches(text: str) -> str:
+    """A sentence of an experiment in the page's words: what it calls impressions is called searches here."""
+    return re.sub(r"\bimpression(s?)\b", lambda found: "searches" if found[1] else "search", text)
 
 
 def axis_label(path: str) -> str:

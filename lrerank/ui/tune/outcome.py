@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -22,16 +22,22 @@ from lrerank.experiments.sweep_plan import Condition
 from lrerank.experiments.sweep_table import LEVEL, SettingRow, rows_of
 from lrerank.experiments.sweep_verdict import Winner
 from lrerank.experiments.wording import amount, measured, number, unit
+from lrerank.ui.playground.asked import percent, share_of_pages
 from lrerank.ui.policy import Policy
 from lrerank.ui.tune.labels import Words, axis_label, condition_label, rate_first
 
-PAGES, PRICE, VERDICT = "Pages affected", "Price", "Verdict"
+PAGES, PRICE, VERDICT = "Pages changed", "Price", "Verdict"
 """Columns of `table` beside those that are named by axes and arms."""
 
 Conditions: TypeAlias = Sequence[tuple[Condition, Run]]
 """The conditions of a sweep with the runs that have their figures, `sweep.conditions_of`."""
 
 _MOST_NAMED = 3
+_CHANGED = "Share of pages on which exploring really put a document where the model values another one, not yet placed, higher."
+_WHY_FEWER = (
+    "a draw may fall on the document that would stand there anyway, and users of whom too little is known get the "
+    "fallback's list, in which nothing is drawn."
+)
 _STUDIES = {SETTINGS: "sweep", ABLATION: "ablation", COLD_START: "cold-start study"}
 
 
@@ -73,9 +79,10 @@ class Panel:
         """A setting as a pipeline; None where no stage ranks so."""
         asked = {path.split(".")[2] for path in row.variant.values if path.count(".") > 1}
         try:
-            return as_pipeline(self.condition.experiment, row.variant.name, asked=asked)
+            found = as_pipeline(self.condition.experiment, row.variant.name, asked=asked)
         except LrerankError:
             return None
+        return _lean(found, self.carried(row, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,8 @@ class Outcome:
         spec = shipped.arms[arm]
         if not isinstance(spec, LearnerSpec):
             return None
-        return Policy.of_arm(spec, self.origin), as_pipeline(shipped, arm)
+        policy = Policy.of_arm(spec, self.origin)
+        return policy, _lean(as_pipeline(shipped, arm), policy)
 
 
 def so_far(conditions: Conditions) -> tuple[Panel, ...]:
@@ -278,6 +286,22 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def pages_told(panel: Panel, row: SettingRow) -> str:
+    """How a setting's pages that are changed go with those on which a slot is drawn, which other pages tell."""
+    policy, slots = panel.carried(row, ""), panel.condition.experiment.slots
+    drawn = "Slots are drawn on more pages than that"
+    if policy is not None and policy.strategy == "epsilon_greedy":
+        share = percent(share_of_pages(policy.exploration_rate, slots))
+        drawn = f"At this rate, of the pages that the model ranks {share} have a slot that is drawn; fewer are changed"
+    return f"{_CHANGED} {drawn}: {_WHY_FEWER}"
+
+
+def pages_help(slots: int) -> str:
+    """What the column says that tells how many pages are changed."""
+    share = percent(share_of_pages(0.1, slots))
+    return f"{_CHANGED} A slot is drawn on more pages, at a rate of 0.1 on {share}: {_WHY_FEWER}"
+
+
 def gaps(exported: Exported | None) -> list[str]:
     """What the stage does not do of what was simulated, in sentences."""
     if exported is None:
@@ -288,6 +312,15 @@ def gaps(exported: Exported | None) -> list[str]:
     if exported.impossible:
         told.append(f"The stage can't do this, so it would rank otherwise: {_listed(exported.impossible)}.")
     return told
+
+
+def _lean(exported: Exported, policy: Policy | None) -> Exported:
+    """With the parameters that the policy's strategy uses; knobs of others are left out."""
+    if policy is None or exported.stage is None:
+        return exported
+    given = exported.stage["parameters"]
+    stage = {**exported.stage, "parameters": policy.parameters(given["model_id"], given["top_n"])}
+    return replace(exported, stage=stage, pipeline=[*exported.pipeline[:-1], stage])
 
 
 def _reason(panel: Panel, best: SettingRow) -> str:
@@ -311,10 +344,10 @@ def _reason(panel: Panel, best: SettingRow) -> str:
 
 def _price(row: SettingRow, experiment: Experiment) -> str:
     if row.explored_pages == 0:
-        return "No page holds an explored slot, so exploration costs nothing."
-    share = f"{row.explored_pages:.0%}".replace("%", " %")
+        return "Exploring changes no page, so it costs nothing."
+    share = percent(row.explored_pages)
     cost = measured(row.price, None, None, sign=False)[0]
-    return f"{share} of pages hold an explored slot, which costs {cost} {unit(experiment)} per 1,000 searches at once."
+    return f"Exploring changes {share} of pages, which costs {cost} {unit(experiment)} per 1,000 searches at once."
 
 
 def _without_harm(found: Ablation, experiment: Experiment) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from lrerank.ui.frame import badge, heading, jobs
 from lrerank.ui.jobs import Job
 from lrerank.ui.tune.controls import controls
 from lrerank.ui.tune.estimate import in_words, of_kind, seconds_per_search, work
+from lrerank.ui.tune.labels import searches
 from lrerank.ui.tune.live import Progress, early, under_way
 from lrerank.ui.tune.outcome import Conditions, Outcome, Panel, so_far
 from lrerank.ui.tune.result import draw_forest, draw_outcome, draw_panels, draw_study
@@ -91,7 +92,7 @@ def draw() -> None:
             st.fragment(_live, run_every=_SECONDS)(run.run_id)
             return
         if job is not None and job.problem:
-            st.error(plain(job.problem))
+            st.error(plain(searches(job.problem)))
         if last is not None:
             st.caption("The last one that came to its end here; press the button on the left for one of your own.")
         _ended(run)
@@ -108,7 +109,7 @@ def _named(store: Store) -> Run | None:
             return run
         st.error(f"The run {run.run_id} is no sweep: look at it on the page Runs.")
     except LrerankError as error:
-        st.error(told(error))
+        st.error(searches(told(error)))
     return None
 
 
@@ -145,7 +146,7 @@ def _button(setup: TuneSetup, store: Store, *, fine: bool) -> None:
         try:
             st.caption(_takes(setup, str(store.home), len(Runs(store.runs).ids())))
         except LrerankError as error:
-            st.error(told(error))
+            st.error(searches(told(error)))
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs={TuneSetup: repr})
@@ -172,7 +173,7 @@ def _begin(setup: TuneSetup) -> None:
     try:
         job = setup.begin(jobs(), Store())
     except LrerankError as error:
-        st.session_state[_TOLD] = told(error)
+        st.session_state[_TOLD] = searches(told(error))
         return
     _watch(job, setup.question)
 
@@ -181,7 +182,7 @@ def _go_on(run_id: str, kind: str) -> None:
     try:
         job = jobs().resume(Store(), run_id)
     except LrerankError as error:
-        st.session_state[_TOLD] = told(error)
+        st.session_state[_TOLD] = searches(told(error))
         return
     _watch(job, kind)
 
@@ -281,7 +282,7 @@ def _ended(run: Run) -> None:
         outcome = _outcome(str(run.folder), str(run.manifest["finished"]), run.count())
         draw_outcome(outcome)
     except LrerankError as error:
-        st.info(told(error))
+        st.info(searches(told(error)))
         return
     st.caption(plain(f"{outcome.experiment.question} {run.run_id}"))
 

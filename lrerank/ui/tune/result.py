@@ -17,7 +17,7 @@ from lrerank.charts.rows import Forest, forest, forest_figure
 from lrerank.charts.settings import cold_start, cold_start_figure, heat_figure
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.ablation import Ablation
-from lrerank.experiments.as_pipeline import Exported
+from lrerank.experiments.as_pipeline import MODEL_ID, Exported
 from lrerank.experiments.cold_start import ColdStart
 from lrerank.experiments.findings import SETTINGS
 from lrerank.experiments.spec import Experiment
@@ -26,7 +26,9 @@ from lrerank.experiments.sweep_verdict import SettingsTable
 from lrerank.experiments.wording import measured, unit
 from lrerank.ui.chart import chart
 from lrerank.ui.frame import badge, choose
+from lrerank.ui.playground.asked import percent
 from lrerank.ui.policy import Policy
+from lrerank.ui.tune.labels import searches
 from lrerank.ui.tune.outcome import (
     PAGES,
     PRICE,
@@ -35,6 +37,8 @@ from lrerank.ui.tune.outcome import (
     Panel,
     Recommendation,
     gaps,
+    pages_help,
+    pages_told,
     recommended,
     said,
     sentence_case,
@@ -50,6 +54,10 @@ _MOST_LINES = 3
 _NOTE = (
     "The star is the best setting; filled dots, and the shaded band, can't be told apart from it; open ones are shown to be "
     "worse. Whiskers: 95 % intervals one by one."
+)
+_MODEL = (
+    f"`model_id` names the trained model that the stage ranks with: `lrerank train --model-id {MODEL_ID}` makes it from a "
+    "log of interactions, and any other name will do where both have it."
 )
 _RUNS = Path(str(files("lrerank.ui"))) / "views" / "runs.py"
 
@@ -83,12 +91,12 @@ def draw_forest(found: Forest) -> None:
     """Differences so far."""
     st.markdown(f"**{found.title}**")
     _forest_chart(found, "early")
-    st.caption(plain(f"{found.axis}. {found.note}"))
+    st.caption(plain(searches(f"{found.axis}. {found.note}")))
 
 
 def draw_study(found: SettingsTable | Ablation | ColdStart, experiment: Experiment) -> None:
     """The sentence and the chart of an ablation or a cold-start study, final or not."""
-    _lead(found.sentence)
+    _lead(searches(found.sentence))
     match found:
         case Ablation():
             _forest(forest(found, unit(experiment)), "features")
@@ -150,14 +158,14 @@ def _charts(panels: Sequence[Panel], experiment: Experiment, run_id: str) -> Non
                 continue
             if picked:
                 st.session_state[_PICKED] = (panel.run_id, picked)
-    st.caption(plain(note))
+    st.caption(plain(searches(note)))
 
 
 def _table(panel: Panel, experiment: Experiment, run_id: str) -> None:
     rows = pd.DataFrame(table(panel, experiment))
     columns: dict[str, Any] = {
         PAGES: st.column_config.ProgressColumn(
-            help="Share of pages that hold an explored slot.", format="%.0f %%", min_value=0, max_value=100
+            help=pages_help(experiment.slots), format="%.0f %%", min_value=0, max_value=100
         ),
         PRICE: st.column_config.NumberColumn(
             format="%.1f",
@@ -185,7 +193,7 @@ def _table(panel: Panel, experiment: Experiment, run_id: str) -> None:
     st.caption(
         f"Per 1,000 searches, with 95 % intervals one by one, paired over {_replicates(panel)}; searches "
         f"{panel.condition.experiment.window[0]:,} to {panel.condition.experiment.window[1]:,}. "
-        f"{panel.note}"
+        f"{searches(panel.note)}"
     )
 
 
@@ -219,7 +227,7 @@ def _figures(row: SettingRow, panel: Panel, experiment: Experiment) -> None:
         _metric(against, f"Against {experiment.baseline}, on fresh users", fresh.per_thousand.headline)
     if row.to_best is not None:
         _metric(best, "Against the best", row.to_best.headline)
-    pages.metric("Pages affected", f"{row.explored_pages:.0%}".replace("%", " %"))
+    pages.metric(PAGES, percent(row.explored_pages), help=pages_told(panel, row))
     price.metric(f"Price ({unit(experiment)} per 1,000)", f"{row.price:.1f}")
 
 
@@ -256,6 +264,8 @@ def _ship(policy: Policy | None, exported: Exported | None, outcome: Outcome, ru
         st.switch_page(_RUNS, query_params={"run": run_id})
     for sentence in gaps(exported):
         st.caption(plain(sentence))
+    if policy is not None and exported is not None:
+        st.caption(_MODEL)
     if exported is not None:
         with st.expander("The stage as JSON, and the whole pipeline"):
             stage, pipeline = st.columns(2)
@@ -275,13 +285,13 @@ def _kept(outcome: Outcome, note: str) -> None:
         title = f"Looks at {features}, ranks from {policy.cold_start_after} past interactions on"
         st.html(f'<div class="lr-heading"><b>{escape(title)}</b></div>')
         if note:
-            st.caption(plain(note))
+            st.caption(plain(searches(note)))
         _ship(policy, exported, outcome, outcome.run.run_id)
 
 
 def _forest(found: Forest, key: str) -> None:
     _forest_chart(found, key)
-    st.caption(plain(f"{found.title}. {found.axis}. {found.note}"))
+    st.caption(plain(searches(f"{found.title}. {found.axis}. {found.note}")))
 
 
 def _forest_chart(found: Forest, key: str) -> None:
@@ -291,7 +301,7 @@ def _forest_chart(found: Forest, key: str) -> None:
 def _cold_start(found: ColdStart) -> None:
     drawn = cold_start(found)
     chart(cold_start_figure(drawn), key="cold-start", label=drawn.title, height=380)
-    st.caption(plain(f"{drawn.title}. {drawn.note}"))
+    st.caption(plain(searches(f"{drawn.title}. {drawn.note}")))
     rows = [
         {
             "Past interactions": row.group,
