@@ -134,6 +134,23 @@ def test_columns_are_guessed_as_the_command_line_reads_them() -> None:
     assert "sku" not in catalog.columns
 
 
+def test_prices_are_read_as_people_write_them_and_doubts_are_told() -> None:
+    prices = ("€ 5,50", "€ 1.299,90")
+    rows = [f'p{row},Shoe {row},"{prices[row % 2]}","{row + 1},500"' for row in range(30)]
+    upload = read_upload("s.csv", "\n".join(["sku,title,price,sold", *rows]).encode())
+    mapping = guess(upload)
+    assert [use.kind for use in mapping.uses] == ["categorical", "text", "numeric", "categorical"]
+    price, sold = mapping.hints()
+    assert price == "price: '€ 1.299,90' is read as 1299.9" and sold.startswith(
+        "sold: read as categorical: '1,500' may be"
+    )
+    catalog = checked(upload, mapping).catalog
+    assert catalog.value("price", 1) == 1299.9, "also where the card says the kind"
+    table = to_table(mapping)
+    table.loc[table["column"] == "sold", "kind"] = "text"
+    assert with_table(mapping, table).hints() == [price]
+
+
 def test_a_title_is_text_also_where_documents_share_it() -> None:
     data = "id,name,topic\n" + "".join(f"{row},Shoe {row % 4},cat {row % 3}\n" for row in range(30))
     mapping = guess(read_upload("a.csv", data.encode()))

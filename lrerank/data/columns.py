@@ -20,7 +20,8 @@ from lrerank.data.catalog import (
     NumericColumn,
     TextColumn,
 )
-from lrerank.data.values import NULL_WORDS, boolean, is_any_of, items, number, plain, seconds, word
+from lrerank.data.values import NULL_WORDS, boolean, is_any_of, items, plain, seconds, word
+from lrerank.data.written import how_written
 from lrerank.errors import DataError
 from lrerank.types import FieldKind
 
@@ -42,7 +43,7 @@ def build_column(kind: FieldKind, values: Sequence[Any], card: FieldCard, separa
     """
     match kind:
         case "numeric":
-            return NumericColumn(_floats(_parsed(values, number, "numbers", place)))
+            return NumericColumn(_floats(_parsed(values, how_written(values).read, "numbers", place)))
         case "date":
             return NumericColumn(_floats(_parsed(values, seconds, "dates", place)))
         case "boolean":

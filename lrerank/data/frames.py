@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,12 @@ class LoadedCatalog:
     Attributes:
         catalog: the documents.
         notes: sentences such as "price: 3 values are not finite numbers and count as missing".
+        hints: column → how its values were read in want of a card, or why not as numbers; these are among the notes.
     """
 
     catalog: Catalog
     notes: tuple[str, ...]
+    hints: Mapping[str, str] = field(default_factory=dict)
 
 
 def catalog_from_frame(frame: pd.DataFrame, card: Card | None, name: str) -> Catalog:
@@ -73,6 +75,7 @@ def load_frame(frame: pd.DataFrame, card: Card | None, name: str, place: str = "
     columns: dict[str, Column] = {}
     path_of: dict[str, str] = {}
     notes: list[str] = []
+    hints: dict[str, str] = {}
     for column in _kept_columns(frame, card, id_column):
         field_card = card.fields.get(column, FieldCard())
         path = field_card.path or clean_text(column) or column
@@ -82,8 +85,10 @@ def load_frame(frame: pd.DataFrame, card: Card | None, name: str, place: str = "
         # Looking at all values takes most of the time; a card that says everything spares it.
         is_told = field_card.kind not in (None, "list") and field_card.feature is not None
         guess = Guess(field_card.kind) if field_card.kind and is_told else guess_kind(column, values)
-        # The guess's note says how the column was read in want of a card; with one there is nothing to say.
-        notes += [f"{column}: {guess.note}"] if guess.note and not field_card.kind else []
+        # With a card that says the kind there is nothing to say.
+        if guess.note and not field_card.kind:
+            hints[column] = guess.note
+            notes.append(f"{column}: {guess.note}")
         kind = field_card.kind or guess.kind
         separator = field_card.separator or guess.separator
         columns[path] = build_column(kind, values, field_card, separator, f"{place}: fields.{column}")
@@ -106,7 +111,7 @@ def load_frame(frame: pd.DataFrame, card: Card | None, name: str, place: str = "
         title=card.title or card.name or name,
         indexes=card.all_indexes,
     )
-    return LoadedCatalog(catalog, tuple(notes))
+    return LoadedCatalog(catalog, tuple(notes), hints)
 
 
 def _check_named_columns(frame: pd.DataFrame, card: Card, place: str) -> None:

@@ -6,10 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lrerank.data.values import NULL_WORDS, boolean, is_iso_date, json_array, number, seconds, word
+from lrerank.data.written import how_written
 from lrerank.types import FieldKind
 
 _SEPARATORS = ("|", ";")
@@ -55,27 +56,16 @@ def guess_kind(name: str, values: Sequence[Any]) -> Guess:
     numbers = [None if isinstance(value, bool) else number(value) for value in telling]
     if all(value is not None for value in numbers):
         return _of_numbers(name, telling)
+    written = how_written(telling)
+    if written.decimal:
+        return Guess("numeric", note=written.note)
     guess = _of_words(name, present)
-    share = sum(value is not None for value in numbers) / len(telling)
-    if share >= 0.8:
-        odd = next(value for value, parsed in zip(telling, numbers, strict=True) if parsed is None)
-        note = f"most values are numbers, but {str(odd)[:40]!r} is not; read as {guess.kind}. A card can say what it is"
-        return Guess(guess.kind, guess.separator, guess.identifies, note)
-    if _grouped_numbers(telling) >= 0.5:
-        example = next(value for value in telling if isinstance(value, str) and "," in value)
-        note = f"{example[:40]!r} is not read as a number: write it with a decimal point and nothing between thousands"
-        return Guess(guess.kind, guess.separator, guess.identifies, note)
-    return guess
+    note = written.note and f"read as {guess.kind}: {written.note}"
+    return replace(guess, note=note)
 
 
 def _all_boolean_words(values: Sequence[Any]) -> bool:
     return all(isinstance(value, str) and value not in ("0", "1") and boolean(value) is not None for value in values)
-
-
-def _grouped_numbers(values: Sequence[Any]) -> float:
-    texts = [value for value in values if isinstance(value, str)]
-    matched = sum(bool(re.fullmatch(r"\D?\s?\d{1,3}(?:,\d{3})+(?:\.\d+)?", text)) for text in texts)
-    return matched / len(values)
 
 
 def _of_numbers(name: str, values: Sequence[Any]) -> Guess:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# 1,234 and 1.234,5 and $5 are not numbers here: which of comma and point parts the thousands can't be known, and a
-# price a thousand times too small looks right. 007 is not one either: leading zeros make it a code.
+# 1,234 and 1.234,5 and $5 are read by columns, in `lrerank.data.written`. 007 is no number: leading zeros make it a code.
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*|(?=\.\d))(?:\.\d*)?(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _NOT_FINITE = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
 NULL_WORDS = {"na", "n/a", "nan", "null", "none", "-"}

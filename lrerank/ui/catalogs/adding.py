@@ -60,7 +60,8 @@ def _how() -> None:
         st.markdown(
             "- One document per record, each with an id of its own.\n"
             "- A title, and words that several documents share, such as a category: simulated users search for them.\n"
-            "- Numbers with a decimal point, dates as 2026-01-31, lists as JSON or parted by | or ;.\n"
+            "- Numbers with a decimal point; also € 1.234,50 or 12,5 %, where the column tells what parts decimals.\n"
+            "- Dates as 2026-01-31, lists as JSON or parted by | or ;.\n"
             "- UTF-8. JSON lines and Parquet keep their types; nested fields become dotted names."
         )
         st.download_button(
@@ -109,7 +110,10 @@ def _mapping(sent: Sent[Mapping]) -> Mapping:
             "examples": st.column_config.TextColumn("Values", width=330),
         },
     )
-    return with_table(mapping, table)
+    mapping = with_table(mapping, table)
+    if hints := mapping.hints():
+        st.info("\n".join(f"- {plain(hint)}" for hint in hints), icon=":material/info:")
+    return mapping
 
 
 def _choice(label: str, options: list[str], guessed: str | None, key: str, meaning: str | None = None) -> str | None:

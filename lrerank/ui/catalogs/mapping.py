@@ -28,6 +28,7 @@ class Use:
         searched: text search looks into it.
         ranks: `features: "auto"` may use it.
         examples: a few values, for people.
+        hint: how the values were read, or why not as numbers, where that is to be said of the guessed kind.
     """
 
     column: str
@@ -36,6 +37,7 @@ class Use:
     searched: bool = False
     ranks: bool = True
     examples: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class Mapping:
         """Columns that can be the title."""
         return [use.column for use in self.uses if self._is_there(use) and use.kind in _SEARCHABLE]
 
+    def hints(self) -> list[str]:
+        """What is to be said of how columns are read."""
+        return [f"{use.column}: {use.hint}" for use in self.uses if use.hint and self._is_there(use)]
+
     def segments(self) -> list[str]:
         """Columns that can name segments."""
         named = ("categorical", "list")
@@ -97,7 +103,8 @@ def guess(upload: Upload) -> Mapping:
     # Ids of our own, so that kinds are known whatever the user takes for the ids.
     number = max(frame.columns, key=len, default="") + "#"
     numbered = frame.assign(**{number: [f"row {row}" for row in range(len(frame))]})
-    catalog = load_frame(numbered, Card(id=number), upload.stem, place=upload.name).catalog
+    loaded = load_frame(numbered, Card(id=number), upload.stem, place=upload.name)
+    catalog = loaded.catalog
     column_of = {clean_text(column) or column: column for column in frame.columns}
     id_column = guess_id(frame)
     texts = [column_of[path] for path in catalog.text_paths if column_of[path] != id_column]
@@ -110,7 +117,8 @@ def guess(upload: Upload) -> Mapping:
             continue
         shared = known.feature and _is_shared(catalog, known.path)
         ranks = known.feature and column != id_column
-        uses.append(Use(column, known.kind, True, column in texts or shared, ranks, _examples(frame[column])))
+        hint = loaded.hints.get(column, "")
+        uses.append(Use(column, known.kind, True, column in texts or shared, ranks, _examples(frame[column]), hint))
     segment = column_of[catalog.segment_path] if catalog.segment_path else None
     return Mapping(id_column, title, segment, tuple(uses))
 
@@ -128,7 +136,9 @@ def with_table(mapping: Mapping, table: pd.DataFrame) -> Mapping:
     for use in mapping.uses:
         if row := edited.get(use.column):
             kept, searched, ranks = bool(row["kept"]), bool(row["searched"]), bool(row["ranks"])
-            use = replace(use, kind=row["kind"] or use.kind, kept=kept, searched=searched, ranks=ranks)
+            kind = row["kind"] or use.kind
+            hint = use.hint if kind == use.kind else ""
+            use = replace(use, kind=kind, kept=kept, searched=searched, ranks=ranks, hint=hint)
         uses.append(use)
     return replace(mapping, uses=tuple(uses))
 
