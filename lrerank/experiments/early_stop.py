@@ -6,6 +6,8 @@ interval: see `sequential`. Ordinary intervals of a run that was stopped so say 
 
 from __future__ import annotations
 
+from math import isfinite
+
 import pandas as pd
 
 from lrerank.errors import LrerankError
@@ -64,11 +66,14 @@ def looked(figures: pd.DataFrame, experiment: Experiment, arm: str) -> Look | No
 def stopped_after(found: Look, experiment: Experiment) -> str:
     """`stopped after 5 of 20 replicates, when the answer was clear`."""
     units, total = _units(experiment)
-    return f"stopped after {found.estimate.groups} of {total} {units}, when the answer was clear"
+    return f"stopped after {found.decided_at} of {total} {units}, when the answer was clear"
 
 
 def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool = False) -> str:
     """The verdict on a run that was looked at, in sentences: what holds however often one looked.
+
+    Of a run that ended when the answer was clear, what had been seen by then: what else was finished by the time that
+    somebody looked hangs on the machine, and the answer must not.
 
     Args:
         goes_on: whether the run is under way.
@@ -76,16 +81,20 @@ def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool 
     baseline, where = experiment.baseline, place(experiment)
     if found is None or not found.estimate.groups:
         return f"Nothing can be said yet of {arm} against {baseline}: no {_units(experiment)[0][:-1]} is finished."
-    estimate, done = found.estimate, found.estimate.groups
-    start, end = experiment.window
-    lead = f"{amount(estimate.value, experiment, signed=True)} per 1,000 searches"
     units, total = _units(experiment)
+    done = found.estimate.groups
+    ended_early = found.decided_at is not None and done < total and not goes_on
+    if found.decided_at is not None and ended_early:
+        done = found.decided_at
+    value, low, high = found.value[done - 1], found.low[done - 1], found.high[done - 1]
+    start, end = experiment.window
+    lead = f"{amount(value, experiment, signed=True)} per 1,000 searches"
     unit = units.removesuffix("s")
     noise = "simulation noise only" if unit == "replicate" else "world uncertainty"
-    sure = f"no interval: {estimate.note}"
-    if estimate.low is not None and estimate.high is not None:
-        between = f"{number(estimate.low)} to {number(estimate.high)}"
-        sure = f"{100 * estimate.level:g} % interval that allows looking after every {unit} {between}"
+    sure = f"no interval: {found.estimate.note}"
+    if isfinite(low):
+        between = f"{number(low)} to {number(high)}"
+        sure = f"{100 * found.estimate.level:g} % interval that allows looking after every {unit} {between}"
     about = f"({sure}, over {done} {units}, {noise}; searches {start:,} to {end:,})"
     if found.answer is None:
         ending = f"after all {units}" if done >= total else f"after {done} {units}"
@@ -93,7 +102,7 @@ def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool 
         return f"{where} {arm} and {baseline} can't be told apart {so_far}: {lead} {about}."
     verb = "leads" if found.answer == "above" else "is behind"
     clear = f"It was clear after {found.decided_at} of {total} {units}."
-    if done < total and not goes_on:
+    if ended_early:
         clear = f"{stopped_after(found, experiment).capitalize()}."
     return f"{where} {arm} {verb} {baseline}: {lead} {about}. {clear}"
 

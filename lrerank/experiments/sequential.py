@@ -33,13 +33,14 @@ class Look:
         estimate: of the mean difference, with the interval that holds at all looks together.
         answer: "above" or "below" zero as soon as an interval excluded it, which is final; None while it is open.
         decided_at: after how many replicates, or worlds where there are several, it was clear; None while it is open.
-        low, high: [n] interval after 1..n of them; -inf and inf where it is unbounded.
+        value, low, high: [n] mean and interval after 1..n of them; -inf and inf where it is unbounded.
         note: "" or what is waited for.
     """
 
     estimate: Estimate
     answer: Literal["above", "below"] | None
     decided_at: int | None
+    value: FloatArray
     low: FloatArray
     high: FloatArray
     note: str
@@ -144,7 +145,9 @@ def look(
     )
     waiting = len(pairs.worlds) - counted
     later = f"{waiting} replicates wait for those before them" if waiting else ""
-    return Look(estimate, answer, int(clear[0]) + 1 if len(clear) else None, low, high, joined(note, later))
+    decided_at = int(clear[0]) + 1 if len(clear) else None
+    mean = np.cumsum(values) / np.arange(1, len(values) + 1)
+    return Look(estimate, answer, decided_at, mean, low, high, joined(note, later))
 
 
 def _by_world(pairs: Paired, worlds: Sequence[int] | None, replicates: int | None) -> pd.DataFrame:
@@ -163,7 +166,7 @@ def _complete(values: pd.Series[float]) -> FloatArray:
 
 def _nothing(note: str, level: float) -> Look:
     empty = np.zeros(0)
-    return Look(Estimate(float("nan"), None, None, 0, 0, _METHOD, level, note), None, None, empty, empty, note)
+    return Look(Estimate(float("nan"), None, None, 0, 0, _METHOD, level, note), None, None, empty, empty, empty, note)
 
 
 def _critical(n: int, level: float, mixture: float) -> float:
