@@ -26,7 +26,15 @@ from lrerank.errors import InputError, LrerankError
 from lrerank.pipeline import Pipeline
 from lrerank.store import Store
 from lrerank.ui.demo import MODEL_ID, forget, queries, ready, users
-from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored, percent, share_of_pages
+from lrerank.ui.playground.asked import (
+    STRATEGIES,
+    Asked,
+    clicks_until_the_model,
+    fallback_told,
+    pages_explored,
+    percent,
+    share_of_pages,
+)
 from lrerank.ui.playground.beliefs import beliefs, dropped
 from lrerank.ui.playground.cards import learned_card
 from lrerank.ui.playground.json_lines import line_of
@@ -73,6 +81,17 @@ def test_the_rate_is_told_as_a_share_of_pages() -> None:
     assert pages_explored(replace(told, strategy="greedy")) == "No result page contains an explored slot"
     assert pages_explored(replace(NO_EXPLORATION, strategy="uniform")) == "Every slot is drawn at random"
     assert pages_explored(replace(told, strategy="softmax")).startswith("At least 65 %")
+
+
+def test_whose_list_it_is_and_until_when_is_said() -> None:
+    assert fallback_told("mmr ranked: cold start, 3 of 5 engagements", 3, 5).endswith("clicked 5 times: 3 of 5 so far")
+    assert fallback_told("mmr ranked: the user opted out", 9, 2).endswith("because the user opted out")
+    assert (
+        fallback_told("mmr ranked: the user is unknown", 0, 0)
+        == "mmr ranks a visitor's first page, the same for everybody"
+    )
+    assert "first click is on" in clicks_until_the_model(1) and "first 2 clicks are on" in clicks_until_the_model(2)
+    assert "second page" in clicks_until_the_model(0)
 
 
 def test_a_share_never_rounds_to_all_or_nothing() -> None:
@@ -351,10 +370,13 @@ def test_a_click_is_learned_and_its_effect_named(session: Session) -> None:
 def test_a_new_visitor_gets_the_fallback_until_two_clicks(session: Session) -> None:
     new = asked_by(session, VISITOR)
     shown = session.rank(new)
-    assert shown.badge == "rerank ranked: the user is unknown"
+    assert shown.badge == "rerank ranks, the same for everybody, until this person has clicked twice: 0 of 2 so far"
     assert shown.segment == "Newcomer" and not shown.profile
     assert [row.move(RERANK) for row in shown.learned] == [0] * 10 and all(row.score is None for row in shown.learned)
-    assert "1 of 2 engagements" in session.click(shown, shown.learned[2].document.document_id).sentence
+    assert (
+        "until this person has clicked twice: 1 of 2 so far"
+        in session.click(shown, shown.learned[2].document.document_id).sentence
+    )
     shown = session.rank(new)
     assert "That ends the cold start" in session.click(shown, shown.learned[2].document.document_id).sentence
     shown = session.rank(new)
@@ -363,7 +385,7 @@ def test_a_new_visitor_gets_the_fallback_until_two_clicks(session: Session) -> N
 
 def test_the_fallback_is_the_policys(session: Session) -> None:
     shown = session.rank(asked_by(session, VISITOR, policy=Policy(fallback="mmr", cold_start_after=3)))
-    assert shown.badge == "mmr ranked: the user is unknown"
+    assert shown.badge.startswith("mmr ranks, the same for everybody")
     assert [row.move(MMR) for row in shown.learned] == [0] * 10
 
 
@@ -487,7 +509,9 @@ def test_the_app_opens_on_a_finished_comparison_and_follows_its_controls(demo: S
     assert json.loads(app.query_params["policy"])["exploration_rate"] == 0.0
     app.selectbox(key="user-marketplace").select_index(VISITOR).run()
     assert not app.exception
-    assert any("Fallback · rerank ranked: the user is unknown" in block.proto.body for block in app.get("html"))
+    assert any(
+        "Fallback · rerank ranks, the same for everybody, until" in block.proto.body for block in app.get("html")
+    )
     assert any("No model ranked" in one.value for one in app.info)
 
 

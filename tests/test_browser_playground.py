@@ -40,7 +40,11 @@ def test_clicks_of_a_new_visitor_end_the_cold_start(browser: Browser, server: st
     window = playground(browser, server)
     page = window.page
     window.choose("Person", "New visitor")
-    expect(page.get_by_text("Fallback · rerank ranked: the user is unknown")).to_be_visible()
+    expect(
+        page.get_by_text(
+            "Fallback · rerank ranks, the same for everybody, until this person has clicked twice: 0 of 2 so far"
+        )
+    ).to_be_visible()
     before = titles(window)
     for told in ("The order stays for now", "That ends the cold start"):
         page.get_by_role("button", name="I would click this").nth(4).click()

@@ -72,6 +72,32 @@ def pages_explored(policy: Policy, slots: int = SLOTS) -> str:
     return f"At least {percent(share)} of result pages contain an explored slot; the strategy explores on top"
 
 
+def clicks_until_the_model(needed: int) -> str:
+    """Who ranks for a new visitor, and until when."""
+    if not needed:
+        return "The model ranks from a new visitor's second page on, clicked or not."
+    first = "first click is" if needed == 1 else f"first {needed} clicks are"
+    return f"A new visitor's {first} on the fallback's list; then the model ranks."
+
+
+def fallback_told(reason: str, engagements: int, needed: int) -> str:
+    """Who ranks instead of the model, and until when.
+
+    Args:
+        reason: as the stage tells it, such as "rerank ranked: the user is unknown".
+        engagements: clicks and purchases of the user so far.
+        needed: how many the model waits for.
+    """
+    ranker, _, why = reason.partition(" ranked: ")
+    if "opted out" in why:
+        return f"{ranker} ranks, the same for everybody, because {why}"
+    if not needed:
+        return f"{ranker} ranks a visitor's first page, the same for everybody"
+    times = {1: "once", 2: "twice"}.get(needed, f"{needed} times")
+    until = f"until this person has clicked {times}: {engagements} of {needed} so far"
+    return f"{ranker} ranks, the same for everybody, {until}"
+
+
 def share_of_pages(rate: float, slots: int = SLOTS) -> float:
     """The share of pages on which at least one of so many slots is drawn at random: 1 − (1 − rate)^slots."""
     return 1.0 - (1.0 - rate) ** slots

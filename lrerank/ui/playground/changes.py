@@ -73,7 +73,13 @@ class Change:
 
 
 def change(
-    before: Ranking, after: Ranking, clicked: str, rows: IntArray, catalog: Catalog, user_id: str = ""
+    before: Ranking,
+    after: Ranking,
+    clicked: str,
+    rows: IntArray,
+    catalog: Catalog,
+    user_id: str = "",
+    fallback: str = "",
 ) -> Change:
     """What is different between two rankings of the same request, with a click between them.
 
@@ -82,14 +88,16 @@ def change(
         clicked: the document.
         rows: [candidates] catalog rows of what both ranked, in the incoming order.
         user_id: who clicked, as the log has them.
+        fallback: who ranks instead of the model now, and until when.
     """
     start = f"You clicked “{short(described(catalog, clicked).title)}”."
     details, new = after.details, model_order(after)
     liked = None if details is None or details.reranker is None else liking(details.reranker, user_id)
     profile = "" if liked is None else f" Profile: {liked}."
     if new is None or details is None or details.reranker is None:
-        reason = details.fallback if details and details.fallback else "the model did not rank"
-        return Change(f"{start}{profile} The order stays for now: {reason}.", liking=liked)
+        return Change(
+            f"{start}{profile} The order stays for now: {fallback or 'the model did not rank'}.", liking=liked
+        )
     old = model_order(before)
     against = ""
     if old is None:

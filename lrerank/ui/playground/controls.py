@@ -11,7 +11,7 @@ import streamlit as st
 from lrerank.store import Store
 from lrerank.ui.catalogs.listing import Entry, entries
 from lrerank.ui.frame import choose, chosen
-from lrerank.ui.playground.asked import STRATEGIES, Asked, pages_explored
+from lrerank.ui.playground.asked import STRATEGIES, Asked, clicks_until_the_model, pages_explored
 from lrerank.ui.playground.cards import TITLES
 from lrerank.ui.playground.results import OTHERS
 from lrerank.ui.playground.session import Session
@@ -160,15 +160,16 @@ def policy_controls(session: Session) -> Policy:
     )
     _show("cold_start", policy.cold_start_after)
     st.number_input(
-        "Clicks before the model ranks",
+        "Clicks until the model ranks",
         0,
         100,
         step=1,
         key="cold_start",
-        help="cold_start_after: until a user has this many clicks or purchases, the fallback ranks for them.",
+        help="cold_start_after in the stage. Purchases count as clicks.",
         on_change=_change,
         args=("cold_start", "cold_start_after"),
     )
+    st.caption(clicks_until_the_model(policy.cold_start_after))
     changed = not same_setting(policy, Policy()) or stages != Stages()
     st.caption(f"Setting: {plain(policy.origin)}." if changed else "Setting: the stage's defaults.")
     st.button(

@@ -17,12 +17,13 @@ from lrerank.data.catalog import Catalog
 from lrerank.deployment import Deployment
 from lrerank.features import context_terms
 from lrerank.pipeline import Pipeline, Ranking
+from lrerank.profiles import Profile
 from lrerank.stages.base import Environment
 from lrerank.stages.learned_rerank import LearnedRerank
 from lrerank.store import Store
 from lrerank.types import Candidates, IntArray
 from lrerank.ui.demo import MODEL_ID, catalog_of, queries, users, working_copy
-from lrerank.ui.playground.asked import Asked
+from lrerank.ui.playground.asked import Asked, fallback_told
 from lrerank.ui.playground.changes import Change, change
 from lrerank.ui.playground.names import first_names
 from lrerank.ui.playground.results import (
@@ -76,7 +77,7 @@ class Comparison:
         candidates: [candidates] catalog rows of what learned_rerank received, in that order.
         lists: list → its rows; the learned one among them.
         segment, profile: of the user, before this request; `pages` and `engagements` are what they rest on.
-        badge: who ranked instead of the model and why; "" where the model ranked.
+        badge: who ranked instead of the model, and until when; "" where the model ranked.
         notes: sentences of the stages, such as features that the model does not know.
     """
 
@@ -170,7 +171,7 @@ class Session:
                 profile=tastes(deployment.reranker, profile),
                 pages=profile.impressions if profile else 0,
                 engagements=profile.engaged if profile else 0,
-                badge=(details.fallback or "") if details else "",
+                badge=_badge(details.fallback if details else None, profile, asked),
                 notes=[note for note in ranking.notes if details is None or note != details.fallback],
             )
 
@@ -188,9 +189,10 @@ class Session:
             pipeline = self._pipeline(shown.asked)
             if not pipeline.learn(shown.ranking, clicks=[document_id], store=self._store, timestamp=moment):
                 return Change("This page counted already: one click for each result page.")
-            after = self.rank(shown.asked).ranking
-            user_id = self.pseudonym(shown.asked.user_id)
-            changed = change(shown.ranking, after, document_id, shown.candidates, self.catalog, user_id)
+            after, user_id = self.rank(shown.asked), self.pseudonym(shown.asked.user_id)
+            changed = change(
+                shown.ranking, after.ranking, document_id, shown.candidates, self.catalog, user_id, after.badge
+            )
             self.clicks.append(Click(shown.ranking, document_id, moment, changed))
             self.state += 1
             return changed
@@ -323,6 +325,10 @@ class Session:
             if found.setdefault(segment, person) is not person:
                 others.append(person)
         return [Person(self.visitor, "New visitor", ""), *found.values(), *others]
+
+
+def _badge(reason: str | None, profile: Profile | None, asked: Asked) -> str:
+    return fallback_told(reason, profile.engaged if profile else 0, asked.policy.cold_start_after) if reason else ""
 
 
 def _remember(known: dict[_Key, _Found], key: _Key, found: _Found) -> _Found:
