@@ -37,7 +37,7 @@ def test_a_run_is_chosen_reloaded_and_taken_along(
     page = window.page
     expect(page.get_by_text("Choose a run in the table")).to_be_visible()
     # The box in front of the first row, which is drawn and no element.
-    page.locator("[data-testid=stDataFrame]").click(position={"x": 18, "y": 52})
+    page.locator("[data-testid=stDataFrame]").click(position={"x": 18, "y": 70})
     page.wait_for_url(f"**run={made[1].run_id}")
     window.settle()
     window.reload()

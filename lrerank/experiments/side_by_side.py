@@ -15,7 +15,7 @@ from lrerank.experiments.tables import together
 # What decides who comes, to what and with which luck, what is counted, and over which impressions.
 _SHARED = ("world", "seed", "impressions", "measure_from", "bins", "slots", "log", "reward")
 # How soon arms learn: the same users come with the same luck, but an arm of the same spec is another one.
-_OF_LEARNING = ("batch", "reward_wait_time")
+_OF_LEARNING = {"batch": "Searches between updates", "reward_wait_time": "Seconds until a reward is learned"}
 _PROGRAM = {"versions": "versions", "git": "sources"}
 
 
@@ -58,10 +58,10 @@ def differences(runs: Sequence[Run]) -> list[str]:
     first, *others = runs
     found = []
     for other in others:
-        for path in _OF_LEARNING:
+        for path, said in _OF_LEARNING.items():
             here, there = (_at(run.experiment, path) for run in (first, other))
             if here != there:
-                found.append(f"{path} is {here:g} in {first.run_id} and {there:g} in {other.run_id}.")
+                found.append(f"{said}: {here:g} in {first.run_id}, {there:g} in {other.run_id}.")
         for name, said in _PROGRAM.items():
             if first.manifest[name] != other.manifest[name]:
                 programs = f"{first.run_id} and {other.run_id} were computed by different programs"

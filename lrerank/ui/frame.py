@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
 
 from lrerank.errors import InputError
+from lrerank.ui.downloads import Download
 from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
 from lrerank.ui.words import told
@@ -72,6 +74,25 @@ def chosen() -> Policy:
 def choose(policy: Policy) -> None:
     """Makes it the policy that all pages use."""
     st.session_state[_POLICY] = policy
+
+
+def download_buttons(found: Sequence[Download], of: str) -> None:
+    """A button for each file, made when it is pressed.
+
+    Args:
+        of: what they are of, such as a run's id: unlike others on the page.
+    """
+    for place, each in enumerate(found):
+        st.download_button(
+            each.label,
+            each.content,
+            each.file_name,
+            each.mime,
+            key=f"download-{place}-{of}",
+            help=each.told,
+            on_click="ignore",
+            width="stretch",
+        )
 
 
 @st.cache_resource(show_spinner=False)

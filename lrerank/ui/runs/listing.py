@@ -22,7 +22,6 @@ class Listed:
     Attributes:
         kind: "simulation" or "sweep".
         begun: for people, in UTC.
-        arms: their names.
         done: finished tasks; a task is a replicate with some or all arms.
         provenance: whose world it is.
         problem: why it failed or can't be read; "" for nothing.
@@ -33,7 +32,6 @@ class Listed:
     kind: str
     status: str
     begun: str
-    arms: tuple[str, ...]
     done: int
     provenance: str
     seed: int | None
@@ -44,7 +42,7 @@ def listed(runs: Runs) -> tuple[Listed, ...]:
     """All runs, the one begun last first; damaged ones, at the end, with their problem instead of a question."""
     found = []
     for row in runs.list():
-        seed, arms = _asked(runs.folder / row.run_id) if row.status != "damaged" else (None, ())
+        seed = _seed(runs.folder / row.run_id) if row.status != "damaged" else None
         found.append(
             Listed(
                 run_id=row.run_id,
@@ -52,7 +50,6 @@ def listed(runs: Runs) -> tuple[Listed, ...]:
                 kind=_KINDS.get(row.kind, row.kind),
                 status=row.status,
                 begun=moment(row.started),
-                arms=arms,
                 done=row.tasks,
                 provenance=row.provenance,
                 seed=seed,
@@ -70,7 +67,6 @@ def frame(rows: Sequence[Listed]) -> pd.DataFrame:
             "Kind": [row.kind for row in rows],
             "Status": [row.status for row in rows],
             "Begun (UTC)": [row.begun for row in rows],
-            "Arms": [", ".join(row.arms) for row in rows],
             "Done": [row.done for row in rows],
             "Figures": [row.provenance for row in rows],
             "Seed": pd.array([row.seed for row in rows], dtype="Int64"),
@@ -87,9 +83,8 @@ def moment(text: str) -> str:
     return f"{when.day} {when:%b %Y, %H:%M}"
 
 
-def _asked(folder: Path) -> tuple[int | None, tuple[str, ...]]:
+def _seed(folder: Path) -> int | None:
     try:
-        manifest = Run(folder).manifest
+        return int(Run(folder).manifest["seed"])
     except LrerankError:  # deleted meanwhile
-        return None, ()
-    return int(manifest["seed"]), tuple(manifest["spec"].get("arms", {}))
+        return None

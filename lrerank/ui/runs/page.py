@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from html import escape
@@ -17,15 +16,17 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.results import Run, Runs
 from lrerank.store import Store
 from lrerank.ui.chart import chart
-from lrerank.ui.frame import badge, heading, jobs
+from lrerank.ui.frame import badge, download_buttons, heading, jobs
 from lrerank.ui.runs.beside import Beside, beside
 from lrerank.ui.runs.listing import Listed, frame, listed
 from lrerank.ui.runs.shown import Shown, facts_html, shown, state
-from lrerank.ui.words import told
+from lrerank.ui.welcome.finished import finished
+from lrerank.ui.words import plain, told
 
 _RUN, _TABLE, _TOLD = "run", "runs-table", "runs-told"
 _VIEWS = Path(__file__).parents[1] / "views"
 _SECONDS = 2.0
+_ROW = 66  # less, and a long question is not wrapped
 _UNFINISHED = ("interrupted", "cancelled", "stopped", "failed")
 _STYLE = f"""<style>{TABLE_STYLE}
 .lr-panel{{display:flex;flex-wrap:wrap;gap:.2rem .8rem;align-items:baseline;justify-content:space-between}}
@@ -89,20 +90,20 @@ def _table(rows: Sequence[Listed], chosen: Sequence[str]) -> None:
         frame(rows),
         key=key,
         hide_index=True,
-        height=min(38 + 35 * len(rows), 38 + 35 * 8),
+        height=38 + _ROW * min(len(rows), 6),
+        row_height=_ROW,
         on_select=partial(_select, key, ids),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [ids.index(run_id) for run_id in chosen if run_id in ids]}},
         column_config={
-            "Question": st.column_config.TextColumn(width=250),
-            "Kind": st.column_config.TextColumn(width=85),
-            "Status": st.column_config.TextColumn(width=85),
-            "Begun (UTC)": st.column_config.TextColumn(width=140),
-            "Arms": st.column_config.TextColumn(width=130),
+            "Question": st.column_config.TextColumn(width=390),
+            "Kind": st.column_config.TextColumn(width=88),
+            "Status": st.column_config.TextColumn(width=92),
+            "Begun (UTC)": st.column_config.TextColumn(width=142),
             "Done": st.column_config.NumberColumn(width=50, help="Finished tasks: replicates with some or all arms."),
-            "Figures": st.column_config.TextColumn(width=110, help="Whose world it is."),
-            "Seed": st.column_config.NumberColumn(width=90, format="%d"),
-            "Run": st.column_config.TextColumn(width=190),
+            "Figures": st.column_config.TextColumn(width=115, help="Whose world it is."),
+            "Seed": st.column_config.NumberColumn(width=60, format="%d"),
+            "Run": st.column_config.TextColumn(width=230),
         },
     )
 
@@ -123,6 +124,14 @@ def _empty() -> None:
         "No runs yet. What you simulate or sweep is kept on this machine and listed here.", icon=":material/history:"
     )
     st.page_link(_VIEWS / "simulate.py", label="Simulate a first comparison", icon=":material/play_arrow:")
+    run = finished()
+    example = _shown(str(run.folder), run.count(), run.status)
+    st.subheader("An example: the comparison that comes with lrerank", anchor=False)
+    st.html(f'<p class="lr-lead">{escape(example.view.sentence)}</p>')
+    link, query = "Open it on Simulate: curves, exploration, segments, cold start", {_RUN: run.run_id}
+    st.page_link(_VIEWS / "simulate.py", label=link, icon=":material/arrow_forward:", query_params=query)
+    first = example.view.panels[0].section
+    _panels([panel for panel in example.view.panels if panel.section == first], example.provenance, run.run_id)
 
 
 def _one(run: Run) -> None:
@@ -132,24 +141,24 @@ def _one(run: Run) -> None:
         st.error(told(error))
         _delete(run)
         return
-    st.subheader(_plain(found.question), anchor=False)
+    st.subheader(plain(found.question), anchor=False)
     stands = state(run)
     if found.status == "failed":
-        st.error(_plain(stands))
+        st.error(plain(stands))
     elif stands:
-        st.info(_plain(stands), icon=":material/pending:" if found.status == "running" else ":material/pause_circle:")
+        st.info(plain(stands), icon=":material/pending:" if found.status == "running" else ":material/pause_circle:")
     if found.view.sentence:
         st.html(f'<p class="lr-lead lr-said">{escape(found.view.sentence)}</p>')
     if found.view.caution:
         st.caption(found.view.caution)
     if found.problem:
-        st.error(_plain(found.problem))
+        st.error(plain(found.problem))
     _actions(found)
     _panels(found.view.panels, found.provenance, run.run_id)
     for table in found.view.tables:
         _table_of(table, found.provenance)
     for note in found.view.notes:
-        st.caption(_plain(note))
+        st.caption(plain(note))
     facts, spec = st.columns(2, gap="large")
     with facts:
         st.markdown("#### How it was made")
@@ -181,17 +190,7 @@ def _actions(found: Shown) -> None:
             )
         with st.popover("Download", icon=":material/download:"):
             st.caption(f"Figures: {found.provenance}.")
-            for place, each in enumerate(found.downloads):
-                st.download_button(
-                    each.label,
-                    each.content,
-                    each.file_name,
-                    each.mime,
-                    key=f"download-{place}-{run.run_id}",
-                    help=each.told,
-                    on_click="ignore",
-                    width="stretch",
-                )
+            download_buttons(found.downloads, run.run_id)
         _delete(run)
 
 
@@ -225,8 +224,8 @@ def _several(chosen: Sequence[Run]) -> None:
     except LrerankError as error:
         st.warning(told(error), icon=":material/compare_arrows:")
         return
-    for note in found.notes:
-        st.warning(_plain(note))
+    if found.notes:
+        st.warning("\n\n".join(map(plain, found.notes)))
     left, _ = st.columns([1, 2])
     baseline = left.selectbox(
         "Against",
@@ -250,7 +249,7 @@ def _panels(panels: Sequence[Panel], provenance: str, run_id: str, *, headings: 
     for section, group in groupby(panels, lambda panel: panel.section):
         own = list(group)
         if headings:
-            st.markdown(f"#### {_plain(section)}")
+            st.markdown(f"#### {plain(section)}")
         for start in range(0, len(own), 2):
             pair = own[start : start + 2]
             height = max(panel.height for panel in pair)
@@ -260,13 +259,8 @@ def _panels(panels: Sequence[Panel], provenance: str, run_id: str, *, headings: 
                     key = f"{run_id}-{panel.key}".replace(".", "-")
                     chart(panel.figure, key=key, label=panel.title, height=height, toolbar=True)
                     if panel.note:
-                        st.caption(_plain(panel.note))
+                        st.caption(plain(panel.note))
 
 
 def _table_of(table: Table, provenance: str) -> None:
     st.html(table_html(table, badge(provenance)))
-
-
-def _plain(text: str) -> str:
-    """Words of users without Markdown in them."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\\\1", text)

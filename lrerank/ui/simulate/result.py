@@ -22,7 +22,7 @@ from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
 from lrerank.ui.chart import chart
 from lrerank.ui.downloads import downloads
-from lrerank.ui.frame import choose
+from lrerank.ui.frame import choose, download_buttons
 from lrerank.ui.simulate.outcome import Outcome, untold
 from lrerank.ui.simulate.setup import Carried, carried
 from lrerank.ui.words import plain, told
@@ -159,7 +159,7 @@ def _what_next(outcome: Outcome, traffic: float) -> None:
         args=(found,),
     )
     with export.popover("Export", icon=":material/download:", width="stretch"):
-        _export(outcome, traffic)
+        download_buttons(downloads(outcome.run, traffic), outcome.run.run_id)
     with beside.popover("Beside another run", icon=":material/compare_arrows:", width="stretch"):
         ids = [row.run_id for row in Runs(Store().runs).list() if row.kind == "simulate" and row.tasks]
         others = [run_id for run_id in ids if run_id != outcome.run.run_id]
@@ -184,17 +184,3 @@ def _beside(outcome: Outcome, other: str) -> None:
         st.warning(told(error))
         return
     _chart("Beside", forest_figure(found), found.title, found.note, height=90 + 34 * len(found.rows))
-
-
-def _export(outcome: Outcome, traffic: float) -> None:
-    for place, each in enumerate(downloads(outcome.run, traffic)):
-        st.download_button(
-            each.label,
-            each.content,
-            each.file_name,
-            each.mime,
-            key=f"download-{place}",
-            help=each.told,
-            on_click="ignore",
-            width="stretch",
-        )
