@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from charting import EXPERIMENT, figures, figures_of
 
+from lrerank.charts.cold_start import cold_start, cold_start_figure
 from lrerank.charts.curves import (
     Curve,
     Curves,
@@ -21,6 +22,8 @@ from lrerank.charts.curves import (
     learning_curves,
     regret,
 )
+from lrerank.charts.dose import dose, dose_figure
+from lrerank.charts.heat import heat, heat_figure
 from lrerank.charts.lift_charts import net_return, net_return_figure, waterfall, waterfall_figure
 from lrerank.charts.rows import (
     Forest,
@@ -32,16 +35,7 @@ from lrerank.charts.rows import (
     groups,
     groups_figure,
 )
-from lrerank.charts.settings import (
-    cold_start,
-    cold_start_figure,
-    dose,
-    dose_figure,
-    heat,
-    heat_figure,
-    numeric_axes,
-    swept_axes,
-)
+from lrerank.charts.settings import numeric_axes, swept_axes
 from lrerank.charts.values import VARIETY, values_of
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments import bands

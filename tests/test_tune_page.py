@@ -18,14 +18,14 @@ from lrerank.cli.main import app
 from lrerank.data.cards import read_card
 from lrerank.data.own import keep
 from lrerank.errors import InputError
-from lrerank.experiments.ablation import ablated
+from lrerank.experiments.ablation import Ablation, ablated
 from lrerank.experiments.arm_specs import LearnerSpec
 from lrerank.experiments.as_pipeline import MODEL_ID, Exported
 from lrerank.experiments.cold_start import ColdStart, cold_started
 from lrerank.experiments.compare import compare
 from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS, study_of
 from lrerank.experiments.results import Runs
-from lrerank.experiments.run import Snapshot
+from lrerank.experiments.run import Snapshot, run
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep import conditions_of
 from lrerank.experiments.sweep_plan import Variant, plan
@@ -45,6 +45,7 @@ from lrerank.ui.tune.live import Progress, early, under_way
 from lrerank.ui.tune.outcome import Outcome, Panel, gaps, pages_help, pages_told, recommended, so_far, table
 from lrerank.ui.tune.pictures import dose_chart, dose_picture, heat_chart
 from lrerank.ui.tune.setup import TuneSetup, read_rates
+from lrerank.ui.welcome.finished import SWEEPS, finished
 
 PAGE = Path(__file__).parents[1] / "lrerank" / "ui" / "views" / "tune.py"
 POLICY = Policy(exploration_rate=0.03, strategy="softmax", features=("metadata.price",), cold_start_after=1)
@@ -336,6 +337,60 @@ def test_a_study_lets_one_set_what_it_found(tiny: TuneSetup, store: Store) -> No
     assert kept is not None and kept[0].origin.startswith("the ablation of ")
 
 
+class TestFinished:
+    """The sweeps that come with the program."""
+
+    @pytest.mark.parametrize("question", [SETTINGS, ABLATION, COLD_START])
+    def test_they_are_what_the_page_asks_and_say_something(self, question: str, store: Store) -> None:
+        outcome = Outcome(finished(SWEEPS[question]))
+        experiment, notes = TuneSetup.usual(question).study(store)
+        assert outcome.experiment == experiment and outcome.status == "done" and outcome.kind == question
+        assert all(outcome.run.noted(name) == note for name, note in notes)
+        assert outcome.comes_along and outcome.origin.endswith("that comes with lrerank")
+        match outcome.found:
+            case SettingsTable():
+                [panel] = outcome.panels
+                told = recommended(panel, experiment)
+                assert told.sure and "On 8 fresh replicates" in told.evidence and dose_chart(panel, experiment)
+            case Ablation(effects=effects):
+                assert effects[0].low is not None and effects[0].low > 0
+            case ColdStart(threshold=threshold):
+                assert threshold is not None
+
+    def test_they_are_small(self) -> None:
+        folders = [path for path in finished().folder.parent.glob("finished-*") if path.is_dir()]
+        assert {path.name for path in folders} == {*SWEEPS.values(), "finished-settings-fresh"}
+        assert sum(file.stat().st_size for folder in folders for file in folder.rglob("*.*")) < 400_000
+
+    @pytest.mark.parametrize(
+        ("run_id", "arms"),
+        [
+            ("finished-settings", ("static", "learned-3")),
+            ("finished-settings-fresh", ("static", "learned")),
+            ("finished-features", ("learned",)),
+            ("finished-cold-start", ("learned",)),
+        ],
+    )
+    def test_this_program_computes_the_same(self, run_id: str, arms: tuple[str, ...]) -> None:
+        """A replicate of some arms; as exactly as the finished comparison is computed again."""
+        shipped = finished(run_id)
+        experiment = shipped.experiment
+        if run_id == "finished-settings":
+            [condition] = plan(experiment)
+            experiment = condition.experiment
+        spec = experiment.to_json()
+        given = {**spec, "arms": {name: spec["arms"][name] for name in arms}, "baseline": arms[0], "replicates": 1}
+        *_, last = run(Experiment.parse(given), workers=0)
+        theirs = shipped.figures()
+        theirs = theirs[(theirs["replicate"] == 0) & (theirs["measure"] == "expected_reward")]
+        mine = last.figures[
+            (last.figures["measure"] == "expected_reward") & (last.figures["by"] == theirs["by"].iloc[0])
+        ]
+        for arm in arms:
+            again, before = (each.loc[each["arm"] == arm, "total"].sum() for each in (mine, theirs))
+            assert again == pytest.approx(before, rel=0.005)
+
+
 # While it runs
 
 
@@ -427,7 +482,9 @@ def test_the_page_goes_from_nothing_to_a_setting_that_travels(
     page.query_params["catalog"] = "little"
     page.run()
     assert not page.exception and not page.error
-    assert page.subheader[0].value == "How much exploring pays within your horizon"
+    assert any("A sweep that comes with lrerank." in each.value for each in page.caption)
+    assert len(page.dataframe) == 1, "a finished one, without a click"
+    assert not any(each.label == "Open the run" for each in page.button), "it is none of the store's"
     [more] = [each for each in page.expander if each.label == "More"]
     assert page.selectbox(key="population").value == "regulars"
     assert "population" not in {box.key for box in more.selectbox}, "in front, as on Simulate"
@@ -457,6 +514,7 @@ def test_the_page_goes_from_nothing_to_a_setting_that_travels(
     assert any(each.label == "Stage JSON" for each in page.get("download_button"))
     # Another question has no run yet; the first one's is found again.
     page.segmented_control(key="question").set_value(ABLATION).run()
-    assert "run" not in page.query_params and page.subheader[0].value == "What each group of features adds"
+    assert "run" not in page.query_params
+    assert any("which features pay within 1,000 searches?" in each.value for each in page.caption)
     page.segmented_control(key="question").set_value(SETTINGS).run()
     assert page.query_params["run"] == run_id and not page.exception

@@ -241,6 +241,21 @@ def forest_figure(found: Forest) -> Figure:
     }
 
 
+def whiskers(
+    value: Sequence[float], low: Sequence[float | None], high: Sequence[float | None], colour: str
+) -> dict[str, Any]:
+    """Intervals of the points of a trace; nothing where there is none."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [0.0 if end is None else end - middle for end, middle in zip(high, value, strict=True)],
+        "arrayminus": [0.0 if end is None else middle - end for end, middle in zip(low, value, strict=True)],
+        "thickness": 1.8,
+        "width": 4,
+        "color": colour,
+    }
+
+
 def groups_figure(found: GroupsChart) -> Figure:
     """Dots with whiskers, arms beside each other in every group."""
     colour = colours(found.arms)
@@ -289,15 +304,7 @@ def groups_figure(found: GroupsChart) -> Figure:
 
 
 def _whiskers(rows: Sequence[Row], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [0.0 if row.high is None else row.high - row.value for row in rows],
-        "arrayminus": [0.0 if row.low is None else row.value - row.low for row in rows],
-        "thickness": 1.8,
-        "width": 4,
-        "color": colour,
-    }
+    return whiskers([row.value for row in rows], [row.low for row in rows], [row.high for row in rows], colour)
 
 
 def _verdict_colour(row: Row) -> str:

@@ -7,20 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lrerank.charts.cold_start import cold_start, cold_start_figure
 from lrerank.charts.curves import curves_figure, difference_curves, difference_figure, learning_curves, regret
+from lrerank.charts.dose import dose, dose_figure
 from lrerank.charts.figures import Figure
+from lrerank.charts.heat import heat, heat_figure
 from lrerank.charts.lift_charts import net_return, net_return_figure, waterfall, waterfall_figure
 from lrerank.charts.rows import comparison_forest, forest, forest_figure, groups, groups_figure
-from lrerank.charts.settings import (
-    cold_start,
-    cold_start_figure,
-    dose,
-    dose_figure,
-    heat,
-    heat_figure,
-    numeric_axes,
-    swept_axes,
-)
+from lrerank.charts.settings import numeric_axes, swept_axes
 from lrerank.charts.tables import (
     Table,
     differences_table,

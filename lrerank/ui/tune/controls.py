@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS
+from lrerank.experiments.findings import SETTINGS
 from lrerank.store import Store
 from lrerank.ui.catalogs.choosing import catalog_box
 from lrerank.ui.frame import chosen
@@ -14,12 +14,10 @@ from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import populations
 from lrerank.ui.tune.feature_sets import ALL, LABELS, MINE, NO_CONTEXT, NO_RATES, TOPIC
-from lrerank.ui.tune.setup import BASELINES, TuneSetup, read_rates
+from lrerank.ui.tune.setup import BASELINES, USUAL_REPLICATES, USUAL_SEARCHES, TuneSetup, read_rates
 from lrerank.ui.words import plain
 
 _HORIZONS = (500, 1000, 1500, 2000, 4000, 8000, 16_000, 40_000)
-_USUAL_HORIZON = {SETTINGS: 1500, ABLATION: 1000, COLD_START: 4000}
-_USUAL_REPLICATES = {SETTINGS: 4, ABLATION: 6, COLD_START: 12}
 _RATES = ("0", "0.01", "0.02", "0.05", "0.1", "0.2", "0.3")
 _USUAL_RATES = ["0", "0.02", "0.05", "0.1"]
 _TRIED = [name for name in STRATEGIES if name not in ("greedy", "uniform")]
@@ -39,7 +37,7 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
     given["searches"] = st.select_slider(
         "Searches (your horizon)",
         _HORIZONS,
-        value=_USUAL_HORIZON[question],
+        value=USUAL_SEARCHES[question],
         format_func=lambda count: f"{count:,}",
         key=f"horizon-{question}",
         bind="query-params",
@@ -55,7 +53,7 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
             "Replicates",
             1,
             200,
-            _USUAL_REPLICATES[question],
+            USUAL_REPLICATES[question],
             1,
             key=f"replicates-{question}",
             bind="query-params",

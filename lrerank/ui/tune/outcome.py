@@ -25,6 +25,7 @@ from lrerank.experiments.wording import amount, measured, number, unit
 from lrerank.ui.playground.asked import percent, share_of_pages
 from lrerank.ui.policy import Policy
 from lrerank.ui.tune.labels import Words, axis_label, condition_label, rate_first
+from lrerank.ui.welcome.finished import SWEEPS
 
 PAGES, PRICE, VERDICT = "Pages changed", "Price", "Verdict"
 """Columns of `table` beside those that are named by axes and arms."""
@@ -121,9 +122,16 @@ class Outcome:
     def provenance(self) -> str:
         return str(self.run.manifest["provenance"])
 
+    @property
+    def comes_along(self) -> bool:
+        """Whether it comes with the program, so that it is none of the store's runs."""
+        return self.run.run_id in SWEEPS.values()
+
     @cached_property
     def origin(self) -> str:
         """Where a setting comes from, for people: `the sweep of 23 Nov`."""
+        if self.comes_along:
+            return f"the {_STUDIES[self.kind]} that comes with lrerank"
         started = datetime.fromisoformat(self.run.manifest["started"])
         return f"the {_STUDIES[self.kind]} of {started.day} {started:%b}"
 

@@ -23,6 +23,7 @@ from lrerank.ui.tune.live import Progress, early, under_way
 from lrerank.ui.tune.outcome import Conditions, Outcome, Panel, so_far
 from lrerank.ui.tune.result import draw_forest, draw_outcome, draw_panels, draw_study
 from lrerank.ui.tune.setup import QUESTIONS, TuneSetup
+from lrerank.ui.welcome.finished import SWEEPS, finished
 from lrerank.ui.words import plain, told
 
 _RUN, _QUESTION, _SEEN, _OF_QUESTION, _TOLD = "run", "question", "tune-seen", "tune-runs", "tune-told"
@@ -30,23 +31,14 @@ _SECONDS = 0.7
 # On a busy machine Streamlit would fade what is drawn again.
 _STEADY = '<style>.st-key-live [data-stale="true"]{opacity:1!important;transition:none!important}</style>'
 _BUTTONS = {SETTINGS: "Compare settings", ABLATION: "Test the features", COLD_START: "Find the threshold"}
-_WHAT_RATE = (
-    "Each setting serves the same users, with the same luck, for as many searches as you say. You will see what each one "
-    "brings against the static order, with its interval; which settings can't be told apart; how many pages are touched, "
-    "and at what price. The best one is then run again on users that had no part in choosing it."
-)
-_WHAT_FEATURES = (
-    "The learned reranker runs beside itself without one group of features at a time: each field of the catalog, the "
-    "engagement rates, the context, the user side. You will see what each adds, with intervals that hold for all at once."
-)
-_WHAT_COLD_START = (
-    "At every search the model's list and its fallback's are valued for the same user at the same moment. You will see "
-    "the difference by the number of past interactions, and from where on the model is nowhere worse."
-)
 _EXPLAINED = {
-    SETTINGS: ("How much exploring pays within your horizon", _WHAT_RATE),
-    ABLATION: ("What each group of features adds", _WHAT_FEATURES),
-    COLD_START: ("From how many interactions on the model should rank", _WHAT_COLD_START),
+    SETTINGS: "Each setting serves the same users, with the same luck, for as many searches as you say. You see what each "
+    "one brings against the static order, with its interval; which settings can't be told apart; how many pages are "
+    "changed, and at what price. The best one is then run again on users that had no part in choosing it.",
+    ABLATION: "The learned reranker runs beside itself without one group of features at a time: each field of the catalog, "
+    "the engagement rates, the context, the user side. You see what each adds, with intervals that hold for all at once.",
+    COLD_START: "At every search the model's list and its fallback's are valued for the same user at the same moment. You "
+    "see the difference by the number of past interactions, and from where on the model is nowhere worse.",
 }
 
 
@@ -69,11 +61,10 @@ def draw() -> None:
         on_change=_other_question,
     )
     question = question or SETTINGS
-    last = None
-    if run is None:
-        last = run = of_kind(Runs(store.runs), question)
+    named = run is not None
+    run = run or of_kind(Runs(store.runs), question) or finished(SWEEPS[question])
     with place:
-        heading("Tune", "" if run is None else str(run.manifest["provenance"]))
+        heading("Tune", str(run.manifest["provenance"]))
     left, right = st.columns([1.15, 4.2], gap="large")
     with left:
         begin = st.container()
@@ -84,18 +75,17 @@ def draw() -> None:
         refused = st.session_state.pop(_TOLD, None)
         if refused:
             st.error(refused)
-        if run is None:
-            _empty(question)
-            return
         job = jobs().get(run.run_id)
         if job is not None and job.active:
             st.fragment(_live, run_every=_SECONDS)(run.run_id)
             return
         if job is not None and job.problem:
             st.error(plain(searches(job.problem)))
-        if last is not None:
-            st.caption("The last one that came to its end here; press the button on the left for one of your own.")
+        if not named:
+            _not_asked(run, question)
         _ended(run)
+        if run.run_id in SWEEPS.values():
+            st.caption(_EXPLAINED[question])
 
 
 def _named(store: Store) -> Run | None:
@@ -284,7 +274,8 @@ def _ended(run: Run) -> None:
     except LrerankError as error:
         st.info(searches(told(error)))
         return
-    st.caption(plain(f"{outcome.experiment.question} {run.run_id}"))
+    if not outcome.comes_along:
+        st.caption(plain(f"{outcome.experiment.question} {run.run_id}"))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the figures")
@@ -292,9 +283,12 @@ def _outcome(folder: str, finished: str, tasks: int) -> Outcome:  # noqa: ARG001
     return Outcome(Run(Path(folder)))
 
 
-def _empty(question: str) -> None:
-    title, text = _EXPLAINED[question]
-    with st.container(border=True, key="empty"):
-        st.subheader(title)
-        st.markdown(text)
-        st.markdown(f"Press **{_BUTTONS[question]}** on the left; what is set there gives a first answer.")
+def _not_asked(run: Run, question: str) -> None:
+    """Whose figures they are, where nobody has asked for them in this window."""
+    mine = f"Press **{_BUTTONS[question]}** for one of your own."
+    if run.run_id in SWEEPS.values():
+        asked = run.experiment
+        what = f"{asked.question} Catalog {asked.world.catalog}, {asked.replicates} replicates."
+        st.caption(f"A sweep that comes with lrerank. {plain(what)} {mine}")
+    else:
+        st.caption(f"The last one that came to its end here. {mine}")

@@ -6,8 +6,10 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from lrerank.charts.dose import Dose, dose, dose_figure
 from lrerank.charts.figures import LIFTS, Figure, faint
-from lrerank.charts.settings import Dose, Heat, Point, dose, dose_figure, heat, numeric_axes, swept_axes
+from lrerank.charts.heat import Heat, heat
+from lrerank.charts.settings import Point, numeric_axes, swept_axes
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.sweep_table import SettingRow
 from lrerank.experiments.wording import unit

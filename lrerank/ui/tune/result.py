@@ -13,8 +13,9 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from lrerank.charts.cold_start import cold_start, cold_start_figure
+from lrerank.charts.heat import heat_figure
 from lrerank.charts.rows import Forest, forest, forest_figure
-from lrerank.charts.settings import cold_start, cold_start_figure, heat_figure
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.ablation import Ablation
 from lrerank.experiments.as_pipeline import MODEL_ID, Exported
@@ -57,7 +58,7 @@ _NOTE = (
 )
 _MODEL = (
     f"`model_id` names the trained model that the stage ranks with: `lrerank train --model-id {MODEL_ID}` makes it from a "
-    "log of interactions, and any other name will do where both have it."
+    "log of interactions; any other name will do that both use."
 )
 _RUNS = Path(str(files("lrerank.ui"))) / "views" / "runs.py"
 
@@ -101,7 +102,7 @@ def draw_study(found: SettingsTable | Ablation | ColdStart, experiment: Experime
         case Ablation():
             _forest(forest(found, unit(experiment)), "features")
         case ColdStart():
-            _cold_start(found)
+            _cold_start(found, experiment)
 
 
 def _settings(outcome: Outcome) -> None:
@@ -220,13 +221,13 @@ def _setting(outcome: Outcome, panel: Panel, told: Recommendation) -> None:
 def _figures(row: SettingRow, panel: Panel, experiment: Experiment) -> None:
     winner = panel.winner
     fresh = winner.fresh if winner is not None and row.best else None
-    against, best, pages, price = st.columns([1.4, 1, 1, 1])
+    against, *best, pages, price = st.columns([1.4, 1, 1] if row.to_best is None else [1.4, 1, 1, 1])
     if fresh is None:
         _metric(against, f"Against {experiment.baseline}", row.against_baseline.headline)
     else:
         _metric(against, f"Against {experiment.baseline}, on fresh users", fresh.per_thousand.headline)
     if row.to_best is not None:
-        _metric(best, "Against the best", row.to_best.headline)
+        _metric(best[0], "Against the best", row.to_best.headline)
     pages.metric(PAGES, percent(row.explored_pages), help=pages_told(panel, row))
     price.metric(f"Price ({unit(experiment)} per 1,000)", f"{row.price:.1f}")
 
@@ -238,7 +239,7 @@ def _metric(place: DeltaGenerator, label: str, estimate: Estimate) -> None:
 
 
 def _ship(policy: Policy | None, exported: Exported | None, outcome: Outcome, run_id: str) -> None:
-    use, download, look = st.columns(3)
+    use, download, *look = st.columns(2 if outcome.comes_along else 3)
     # A callback, so that all of the page knows of it when it is drawn next.
     use.button(
         "Use this setting",
@@ -260,7 +261,7 @@ def _ship(policy: Policy | None, exported: Exported | None, outcome: Outcome, ru
         disabled=exported is None,
         on_click="ignore",
     )
-    if look.button("Open the run", icon=":material/history:", width="stretch"):
+    if look and look[0].button("Open the run", icon=":material/history:", width="stretch"):
         st.switch_page(_RUNS, query_params={"run": run_id})
     for sentence in gaps(exported):
         st.caption(plain(sentence))
@@ -271,7 +272,8 @@ def _ship(policy: Policy | None, exported: Exported | None, outcome: Outcome, ru
             stage, pipeline = st.columns(2)
             stage.code(text, language="json")
             pipeline.code(json.dumps(exported.pipeline, ensure_ascii=False, indent=2), language="json")
-            st.caption(f"From the command line: `lrerank runs show {outcome.run.run_id}`")
+            if not outcome.comes_along:
+                st.caption(f"From the command line: `lrerank runs show {outcome.run.run_id}`")
 
 
 def _kept(outcome: Outcome, note: str) -> None:
@@ -298,8 +300,8 @@ def _forest_chart(found: Forest, key: str) -> None:
     chart(forest_figure(found), key=f"forest-{key}", label=found.title, height=70 + 30 * len(found.rows))
 
 
-def _cold_start(found: ColdStart) -> None:
-    drawn = cold_start(found)
+def _cold_start(found: ColdStart, experiment: Experiment) -> None:
+    drawn = cold_start(found, unit(experiment))
     chart(cold_start_figure(drawn), key="cold-start", label=drawn.title, height=380)
     st.caption(plain(searches(f"{drawn.title}. {drawn.note}")))
     rows = [

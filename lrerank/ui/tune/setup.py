@@ -28,6 +28,10 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
 )
 """Kind of sweep → what it answers."""
 
+USUAL_SEARCHES: Mapping[str, int] = MappingProxyType({SETTINGS: 1500, ABLATION: 1000, COLD_START: 4000})
+USUAL_REPLICATES: Mapping[str, int] = MappingProxyType({SETTINGS: 4, ABLATION: 6, COLD_START: 12})
+"""Question → what gives a first answer."""
+
 BASELINES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"static": {"kind": "rerank"}, "popularity": {"kind": "popularity"}}
 )
@@ -76,6 +80,11 @@ class TuneSetup:
     logged: int = 500
     batch: int = _BATCH
     seed: int = 0
+
+    @classmethod
+    def usual(cls, question: str) -> TuneSetup:
+        """What the page asks by itself."""
+        return cls(question, searches=USUAL_SEARCHES[question], replicates=USUAL_REPLICATES[question])
 
     def problems(self) -> dict[str, str]:
         """Field → what is wrong with it, for people."""
