@@ -60,33 +60,36 @@ def how_written(cells: Sequence[Any]) -> Written:
     telling = [
         each for each in cells if each is not None and not (isinstance(each, str) and each.lower() in NULL_WORDS)
     ]
-    plain = [not isinstance(each, bool) and number(each) is not None for each in telling]
-    if all(plain):
-        return Written()
-    parts = {each: found for each in telling if isinstance(each, str) and (found := _parts(each)) is not None}
-    numbers = {each: body for each, (_, body, _) in parts.items() if any(one.fullmatch(body) for one in _BODY.values())}
-    odd = [
-        each
-        for each, is_plain in zip(telling, plain, strict=True)
-        if not (is_plain or (isinstance(each, str) and each in numbers))
-    ]
+    parts: dict[str, tuple[str, str, str]] = {}
+    odd: list[Any] = []
+    is_plain = True
+    for each in telling:
+        found = _parts(each) if isinstance(each, str) else None
+        if found is not None and any(body.fullmatch(found[1]) for body in _BODY.values()):
+            parts[each] = found
+            is_plain = is_plain and number(each) is not None
+        elif isinstance(each, bool) or number(each) is None:
+            odd.append(each)
+            if len(odd) > (1 - _MOST) * len(telling):
+                return Written()
     if odd:
-        is_exception = len(odd) <= (1 - _MOST) * len(telling)
-        return Written(note=f"most values are numbers, but {_quoted(odd[0])} is not" if is_exception else "")
+        return Written(note=f"most values are numbers, but {_quoted(odd[0])} is not")
+    if is_plain:
+        return Written()
     units = sorted({unit for _, _, unit in parts.values() if unit})
     if len(units) > 1:
         return Written(note=f"these are numbers of several units ({', '.join(units)}), which can't be compared")
-    ways = [Written(sign) for sign, body in _BODY.items() if all(map(body.fullmatch, numbers.values()))]
+    ways = [Written(sign) for sign, body in _BODY.items() if all(body.fullmatch(each) for _, each, _ in parts.values())]
     if not ways:
         return Written(note=f"decimals are parted in more than one way; {_REMEDY}")
-    for each in numbers:
+    for each in parts:
         readings = list(dict.fromkeys(way.read(each) for way in ways))
         if len(readings) > 1:
             low, high = sorted(filter(None, readings))
             return Written(note=f"{_quoted(each)} may be {low:g} or {high:g}; {_REMEDY}")
     if len(ways) > 1 and not units:
         return Written()  # digits with spaces between them: a telephone number, a code
-    example = max(numbers, key=len)
+    example = max(parts, key=len)
     return Written(ways[0].decimal, f"{_quoted(example)} is read as {ways[0].read(example)!r}".removesuffix(".0"))
 
 

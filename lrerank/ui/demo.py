@@ -16,7 +16,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 from lrerank.data.catalog import Catalog
 from lrerank.data.load import load_catalog
@@ -47,15 +47,14 @@ Tell = Callable[[str, float], None]
 
 
 class DemoStore(Store):
-    """A working copy of a demo store; the text index, which nobody changes, stays with the original."""
+    """A demo store or a working copy of one; it shares the text indexes of the user's own store, which nobody changes."""
 
-    def __init__(self, home: Path, indexes: Path) -> None:
+    def __init__(self, home: Path) -> None:
         super().__init__(home, organisation="demo")
-        self._indexes = indexes
 
     @property
     def indexes(self) -> Path:
-        return self._indexes
+        return Store().indexes
 
 
 def catalog_of(name: str) -> Catalog:
@@ -103,13 +102,15 @@ def ready(catalog: Catalog | str, home: Path | None = None, tell: Tell | None = 
     if isinstance(catalog, str):
         catalog = catalog_of(catalog)
     folder = (home or Store().home / "demo") / f"{catalog.name}-{_recipe(catalog)}"
-    store = Store(folder, organisation="demo")
+    store = DemoStore(folder)
     with readable_errors(folder, "the demo"):
         folder.mkdir(parents=True, exist_ok=True)
         if MODEL_ID not in store.models.ids():
             with locked(folder / ".lock"):
                 if MODEL_ID not in store.models.ids():
-                    _make(catalog, store, tell)
+                    # Two threads spend more time on waiting for each other than on these small matrices.
+                    with threadpool_limits(1):
+                        _make(catalog, store, tell)
     return store
 
 
@@ -124,8 +125,8 @@ def working_copy(store: Store) -> tuple[DemoStore, tempfile.TemporaryDirectory[s
     folder = tempfile.TemporaryDirectory(prefix="lrerank-demo-", ignore_cleanup_errors=True)
     home = Path(folder.name) / "store"
     with readable_errors(home, "a copy of the demo"):
-        shutil.copytree(store.home, home, ignore=shutil.ignore_patterns("indexes", ".lock"))
-    return DemoStore(home, store.indexes), folder
+        shutil.copytree(store.home, home, ignore=shutil.ignore_patterns(".lock"))
+    return DemoStore(home), folder
 
 
 def _make(catalog: Catalog, store: Store, tell: Tell) -> None:
@@ -134,7 +135,8 @@ def _make(catalog: Catalog, store: Store, tell: Tell) -> None:
     pipeline = Pipeline.from_json([*BEFORE_LEARNING])
     pipeline.run({"query": catalog.text(catalog.text_paths[0], 0) or "any"}, catalog=catalog, store=store, rng=0)
     tell("Made-up users search and click", 0.3)
-    asked, judged = _asked(catalog, store, pipeline)
+    # Fetched data lie in the default store.
+    asked, judged = asked_of(catalog, Store(), pipeline)
     population = populate(catalog, asked, judged, users=_USERS, seed=_SEED)
     happened = list(interactions(population, requests=_REQUESTS, seed=_SEED, store=store))
     tell("A model learns from their clicks", 0.45)
@@ -176,9 +178,3 @@ def _recipe(catalog: Catalog) -> str:
         catalog.fingerprint,
     ]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:8]
-
-
-def _asked(catalog: Catalog, store: Store, pipeline: Pipeline) -> tuple[pd.DataFrame, pd.DataFrame]:
-    # Fetched data lie in the default store.
-    search = DemoStore(Store().home, store.indexes)
-    return asked_of(catalog, search, pipeline)
