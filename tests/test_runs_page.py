@@ -81,6 +81,7 @@ def test_a_run_that_did_not_end_says_how_to_go_on(runs: Runs) -> None:
         == f"This run was cancelled; 1 finished task is kept. Go on with it below, or with lrerank simulate --resume {run.run_id}"
     )
     begun = runs.create(EXPERIMENT, "sweep")
+    assert state(begun).startswith("This run was interrupted; nothing was finished yet.")
     assert state(begun).endswith(f"lrerank sweep --resume {begun.run_id}")
     with begun.working():
         assert state(begun).startswith("This run is under way")

@@ -22,7 +22,7 @@ from lrerank.store import Store
 from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.live import progress, tastes_may_change, time_left
-from lrerank.ui.simulate.outcome import Outcome, untold
+from lrerank.ui.simulate.outcome import Outcome, no_steps, untold
 from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, Carried, Setup, carried, populations, watched
 from lrerank.ui.welcome.finished import asked, finished
 
@@ -73,6 +73,11 @@ def test_why_nothing_is_said_of_exploration() -> None:
     assert untold(Setup(Policy()).experiment()) == ""
     assert untold(Setup(Policy(exploration_rate=0.0)).experiment()).startswith("No learned reranker")
     assert ARMS[GREEDY].label in untold(Setup(Policy(strategy="bag"), arms=(LEARNED,)).experiment())
+
+
+def test_why_there_are_no_steps() -> None:
+    assert "static (lexical) over pooled" in no_steps(Setup(Policy(), arms=("static", "mmr")).experiment())
+    assert no_steps(Setup(Policy()).experiment()).startswith("Lift by step is told of searches 1,500 to 3,000, and not")
 
 
 def test_what_no_page_can_set_is_said_where_a_setting_is_taken() -> None:

@@ -70,7 +70,7 @@ def state(run: Run) -> str:
     """How a run that is not done stands, and how to go on with it; "" for one that is."""
     status, manifest = run.status, run.manifest
     count = run.count()
-    done = f"{count} finished {'task is' if count == 1 else 'tasks are'} kept"
+    done = f"{count} finished {'task is' if count == 1 else 'tasks are'} kept" if count else "nothing was finished yet"
     resume = f"lrerank {manifest['kind']} --resume {run.run_id}"
     problem = str(manifest["problem"] or "")
     match status:

@@ -18,7 +18,7 @@ from lrerank.experiments.side_by_side import labels, side_by_side
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.twins import explores, twins
 from lrerank.ui.runs.beside import cautions
-from lrerank.ui.simulate.setup import ARMS, GREEDY
+from lrerank.ui.simulate.setup import ARMS, GREEDY, STEPS
 
 MEASURED = (
     *("clicks", "ctr_at_1", "conversion", "abandonment", "ndcg", "regret", "price", "explored_pages"),
@@ -38,6 +38,17 @@ def untold(experiment: Experiment) -> str:
         f"What exploration of {found[0]} brings is told against the same learner that never explores, and with as many "
         f"members where it has a bag: none runs beside it. Add “{ARMS[GREEDY].label}” and simulate again."
     )
+
+
+def no_steps(experiment: Experiment) -> str:
+    """Why lifts can't be told step by step, in a sentence."""
+    if not experiment.waterfall:
+        needed = [ARMS[name].label for name in STEPS]
+        return (
+            f"Lift by step goes from {needed[0]} over {needed[1]} to {needed[2]}: two of them at least, with the first."
+        )
+    start, end = experiment.window
+    return f"Lift by step is told of searches {start:,} to {end:,}, and not all of its policies have got so far."
 
 
 class Outcome:

@@ -41,7 +41,7 @@ def draw() -> None:
     job, outcome = _shown()
     provenance = job.run.manifest["provenance"] if job is not None else outcome.provenance if outcome else ""
     heading("Simulate", str(provenance))
-    left, right = st.columns([1.15, 4.2], gap="large")
+    left, right = st.columns([1.4, 4.2], gap="large")
     with left:
         begin = st.container()
         setup, stops, traffic = controls()

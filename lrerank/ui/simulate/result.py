@@ -23,7 +23,7 @@ from lrerank.store import Store
 from lrerank.ui.chart import chart
 from lrerank.ui.downloads import downloads
 from lrerank.ui.frame import choose, download_buttons
-from lrerank.ui.simulate.outcome import Outcome, untold
+from lrerank.ui.simulate.outcome import Outcome, no_steps, untold
 from lrerank.ui.simulate.setup import Carried, carried
 from lrerank.ui.words import plain, told
 
@@ -82,7 +82,7 @@ def _draw(view: str, figures: pd.DataFrame, experiment: Experiment, traffic: flo
         case "Lift by step":
             steps = waterfall(figures, experiment)
             if not steps.bars:
-                st.info(steps.note or "Lift by step needs static rerank, the pooled learner and the learned reranker.")
+                st.info(plain(no_steps(experiment)))
                 return
             _chart(view, waterfall_figure(steps), steps.title, steps.note)
         case "Exploration":

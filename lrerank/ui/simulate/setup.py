@@ -69,7 +69,7 @@ BASELINES = tuple(name for name in ARMS if name not in (LEARNED, GREEDY))
 USUAL_ARMS = ("static", POOLED, LEARNED, GREEDY)
 
 # From static relevance over what everybody's clicks teach to what is personal.
-_STEPS = ("static", POOLED, LEARNED)
+STEPS = ("static", POOLED, LEARNED)
 _BATCH, _BINS = 25, 20
 
 
@@ -154,7 +154,7 @@ class Setup:
         if self.shift is not None:
             # A world counts from the log on.
             parameters["shifts"] = [self.logged + self.shift]
-        steps = [name for name in _STEPS if name in names]
+        steps = [name for name in STEPS if name in names]
         given: dict[str, Any] = {
             "name": f"{self.population}-{self.impressions}",
             "question": self.question(names),
