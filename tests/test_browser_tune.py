@@ -16,7 +16,8 @@ from lrerank.ui.jobs import Jobs
 from lrerank.ui.tune.setup import TuneSetup
 
 CHART = ".lr-chart .main-svg"
-CONTROLS = ".st-key-catalog"
+LIVE = f".st-key-live {CHART}"
+CONTROLS = ".st-key-horizon-settings"
 SMALL = "catalog=little&horizon-settings=500&rates=0&rates=0.1"
 
 
@@ -34,9 +35,10 @@ def test_a_sweep_is_watched_reloaded_and_cancelled(browser: Browser, server: str
     assert catalog
     window = Window(browser, server, f"tune?{SMALL}&replicates-settings=200", CONTROLS, 1280, "light")
     page = window.page
+    page.wait_for_selector(CHART)
     page.get_by_role("button", name="Compare settings").click()
     page.wait_for_url("**run=tune-rate-*")
-    page.wait_for_selector(CHART, timeout=60_000)
+    page.wait_for_selector(LIVE, timeout=60_000)
     expect(page.get_by_text("provisional", exact=True)).to_be_visible()
     expect(page.get_by_text("of 200 replicates")).to_be_visible()
     window.shoot("tune-live-light-1280")
