@@ -142,7 +142,7 @@ def test_prices_are_read_as_people_write_them_and_doubts_are_told() -> None:
     assert [use.kind for use in mapping.uses] == ["categorical", "text", "numeric", "categorical"]
     price, sold = mapping.hints()
     assert price == "price: '€ 1.299,90' is read as 1299.9" and sold.startswith(
-        "sold: read as categorical: '1,500' may be"
+        "sold: read as categorical, since '1,500' may be"
     )
     catalog = checked(upload, mapping).catalog
     assert catalog.value("price", 1) == 1299.9, "also where the card says the kind"

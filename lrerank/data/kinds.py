@@ -60,7 +60,7 @@ def guess_kind(name: str, values: Sequence[Any]) -> Guess:
     if written.decimal:
         return Guess("numeric", note=written.note)
     guess = _of_words(name, present)
-    note = written.note and f"read as {guess.kind}: {written.note}"
+    note = written.note and f"read as {guess.kind}, since {written.note}"
     return replace(guess, note=note)
 
 

@@ -73,7 +73,7 @@ def how_written(cells: Sequence[Any]) -> Written:
             if len(odd) > (1 - _MOST) * len(telling):
                 return Written()
     if odd:
-        return Written(note=f"most values are numbers, but {_quoted(odd[0])} is not")
+        return Written(note=f"{_quoted(odd[0])} is no number, though most values are")
     if is_plain:
         return Written()
     units = sorted({unit for _, _, unit in parts.values() if unit})
