@@ -6,10 +6,13 @@ among all candidates, without exploration, in the model's own order. The next se
 
 - the same again, against what the model would have shown to a stranger before the clicks: all documents of the class,
   and those only that were not clicked themselves;
-- the same again, against the fallback's order, which was the visitor's first page;
+- the same again, against the fallback's order, which was the visitor's first page: in all cases, and in those where the
+  class had room, so that its median document had at least two documents of other classes above it;
 - for something else that has documents of the class, against the model's order for a stranger: taste alone.
 
-Prints medians over cases of the median over documents.
+Prints medians over cases of the median over documents. "Of the possible" is the sum of all rises over what it would be
+with the class on top. "Taking over" is what changes on the first page without any click, when the model ranks in place
+of the fallback.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ CLASSES = {
     "news": ("content.topic", "metadata.source", "content.format"),
 }
 _CLICKS = 3
+_ROOM = 2
 _GREEDY = Policy(exploration_rate=0.0)
 
 
@@ -60,6 +64,9 @@ class Rise:
     Attributes:
         all, unclicked: of the class, by the clicks alone.
         seen: of the class, against the visitor's first page.
+        room: documents of other classes that stood there above one of the class.
+        possible: share of the rise that would bring the class to the top; NaN where it was there.
+        taking_over: of the class, for a stranger, when the model ranks in place of the fallback.
         elsewhere: of the class, in another search.
         causes: share of the risers of the first page for which a cause was named.
     """
@@ -67,6 +74,9 @@ class Rise:
     all: float
     unclicked: float
     seen: float
+    room: float
+    possible: float
+    taking_over: float
     elsewhere: float
     causes: float
 
@@ -104,6 +114,8 @@ def rises(session: Session, path: str, chosen: Sequence[tuple[str, int]], *, apa
         members = codes[rows] == code
         unclicked = members & ~np.isin(rows, [session.catalog.row_of[item] for item in clicked])
         after = _places(session, query, visitor)
+        first = np.arange(len(rows))
+        room = first[members] - np.arange(members.sum())
         elsewhere = float("nan")
         if before_elsewhere is not None:
             there = codes[session.incoming(_asked(session, others[0]), others[0]).rows] == code
@@ -111,7 +123,10 @@ def rises(session: Session, path: str, chosen: Sequence[tuple[str, int]], *, apa
         yield Rise(
             float(np.median((before - after)[members])),
             float(np.median((before - after)[unclicked])) if unclicked.any() else float("nan"),
-            float(np.median((np.arange(len(rows)) - after)[members])),
+            float(np.median((first - after)[members])),
+            float(np.median(room)),
+            float((first - after)[members].sum() / room.sum()) if room.any() else float("nan"),
+            float(np.median((first - before)[members])),
             elsewhere,
             float(np.mean(causes or [True])),
         )
@@ -142,28 +157,50 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--cases", type=int, default=60, help="of each class, at most")
     parser.add_argument("--home", type=Path, help="where demo stores lie; the default store's by default")
     options = parser.parse_args(arguments)
-    print(
-        "| world | class | cases | all | quartiles | unclicked | against the first page | another search | risers with a cause |"
+    heads = (
+        "world",
+        "class",
+        "cases",
+        "all",
+        "quartiles",
+        "unclicked",
+        "first page",
+        "its room",
+        "first page with room",
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    heads += ("of the possible", "taking over", "another search", "risers with a cause")
+    print(f"| {' | '.join(heads)} |")
+    print("|---" * len(heads) + "|")
     for world, paths in CLASSES.items():
         session = Session(world, ready(world, options.home or Store().home / "demo"))
         for path in paths:
             found = list(rises(session, path, cases(session, path, options.cases)))
-            low, high = np.percentile([one.all for one in found], (25, 75))
-            medians = [
-                _median([getattr(one, name) for one in found]) for name in ("all", "unclicked", "seen", "elsewhere")
-            ]
-            causes = np.mean([one.causes for one in found])
-            print(
-                f"| {world} | {path.rsplit('.', 1)[-1]} | {len(found)} | {medians[0]:+.1f} | {low:+.1f} to {high:+.1f} | "
-                f"{medians[1]:+.1f} | {medians[2]:+.1f} | {medians[3]:+.1f} | {causes:.0%} |",
-                flush=True,
+            with_room = [one for one in found if one.room >= _ROOM]
+            cells = (
+                world,
+                path.rsplit(".", 1)[-1],
+                str(len(found)),
+                _median(found, "all"),
+                _quartiles(found, "all", "+"),
+                _median(found, "unclicked"),
+                _median(found, "seen"),
+                _quartiles(found, "room", ""),
+                f"{_median(with_room, 'seen')} ({len(with_room)} cases)",
+                f"{np.nanmedian([one.possible for one in with_room]):.0%}".replace("%", " %"),
+                _median(found, "taking_over"),
+                _median(found, "elsewhere"),
+                f"{np.mean([one.causes for one in found]):.0%}".replace("%", " %"),
             )
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _median(values: Sequence[float]) -> float:
-    return float(np.nanmedian(values))
+def _median(found: Sequence[Rise], name: str) -> str:
+    return f"{np.nanmedian([getattr(one, name) for one in found]):+.1f}".replace("-", "−")
+
+
+def _quartiles(found: Sequence[Rise], name: str, sign: str) -> str:
+    low, high = np.percentile([getattr(one, name) for one in found], (25, 75))
+    return f"{low:{sign}.1f} to {high:{sign}.1f}"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -36,7 +37,7 @@ from lrerank.ui.playground.asked import (
     share_of_pages,
 )
 from lrerank.ui.playground.beliefs import beliefs, dropped
-from lrerank.ui.playground.cards import learned_card
+from lrerank.ui.playground.cards import STYLE, learned_card
 from lrerank.ui.playground.json_lines import line_of
 from lrerank.ui.playground.names import first_names
 from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, model_order, tastes
@@ -186,6 +187,7 @@ def test_tastes_are_said_in_words(session: Session) -> None:
 def test_the_demo_is_made_once_and_apart(demo: Store, lrerank_home: Path) -> None:
     assert demo.home.is_relative_to(lrerank_home / "demo")
     assert MODEL_ID not in Store().models.ids()
+    assert demo.indexes == Store().indexes and not (demo.home / "indexes").exists()
     version = demo.models.current(MODEL_ID)
     assert ready("marketplace", lrerank_home / "demo").models.current(MODEL_ID).reference == version.reference
     assert len(users(demo)) == 40
@@ -492,6 +494,20 @@ def test_cards_carry_text_and_never_markup() -> None:
     card = learned_card(row, 0.4)
     assert "<script>" not in card and "<i>" not in card.replace('<i style="width:50%">', "") and "a &amp; b" in card
     assert "↑3" in card and "new to" in card and "propensity 0.0033" in card and "boost +0.040" in card
+
+
+@pytest.mark.parametrize(("theme", "background"), [(0, "#ffffff"), (1, "#182738")])
+def test_arrows_and_buttons_can_be_read_on_both_themes(theme: int, background: str) -> None:
+    def light(colour: str) -> float:
+        parts = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    colours = [pair[theme] for pair in re.findall(r"color:light-dark\((#\w{6}),(#\w{6})\)", STYLE)]
+    assert len(colours) == 3
+    for colour in colours:
+        darker, lighter = sorted((light(colour), light(background)))
+        assert (lighter + 0.05) / (darker + 0.05) > 4.5
 
 
 def test_the_app_opens_on_a_finished_comparison_and_follows_its_controls(demo: Store) -> None:

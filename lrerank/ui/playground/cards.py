@@ -29,7 +29,7 @@ STYLE = """<style>
 [class*="st-key-others-"]{padding:0!important;border:0!important}
 [class*="st-key-others-"] [data-testid="stHtml"],[class*="st-key-others-"] [data-testid="stElementContainer"]{height:100%}
 [class*="st-key-click-"]{position:absolute;right:.65rem;bottom:.35rem;width:auto!important}
-[class*="st-key-click-"] button{min-height:0;padding:0;color:#2f86d6}
+[class*="st-key-click-"] button{min-height:0;padding:0;color:light-dark(#1767ad,#62aef0)}
 [class*="st-key-click-"] button p{font-size:.8rem;font-weight:600}
 [class*="st-key-click-"] button p span{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap}
@@ -57,7 +57,7 @@ justify-content:center;font-weight:600;font-size:.74rem}
 .lr-score{font-weight:600;font-size:.95rem}
 .lr-bar{height:.32rem;border-radius:.2rem;background:rgba(128,128,128,.22);margin:.2rem 0 .3rem;overflow:hidden}
 .lr-bar i{display:block;height:100%;background:#3b82c4;border-radius:.2rem}
-.lr-up{color:#2f86d6;font-weight:600}.lr-down{color:#cf7a1f;font-weight:600}.lr-same{opacity:.72}
+.lr-up{color:light-dark(#1767ad,#62aef0);font-weight:600}.lr-down{color:light-dark(#a05000,#f0a04b);font-weight:600}.lr-same{opacity:.72}
 .lr-moves{font-size:.78rem;margin-top:.15rem;font-variant-numeric:tabular-nums;display:flex;flex-wrap:wrap;gap:0 .7rem}
 .lr-chips{display:flex;flex-wrap:wrap;gap:.25rem;margin-top:.3rem}
 .lr-learned .lr-chips{margin-left:4.15rem}
