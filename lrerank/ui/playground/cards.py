@@ -46,7 +46,7 @@ line-height:1.3;min-height:6.1rem;transition:background .12s}
 .lr-head span{display:block;font-weight:400;font-size:.78rem;opacity:.72}
 .lr-card{display:flex;gap:.55rem;align-items:flex-start;line-height:1.3}
 .lr-learned{min-height:6.1rem;padding-bottom:1.25rem}
-.lr-slot{font-variant-numeric:tabular-nums;font-weight:600;opacity:.65;min-width:1.05rem;text-align:right;padding-top:.1rem}
+.lr-slot{font-variant-numeric:tabular-nums;font-weight:600;opacity:.74;min-width:1.05rem;text-align:right;padding-top:.1rem}
 .lr-tile{flex:none;width:2rem;height:2rem;border-radius:.45rem;color:#fff;display:flex;align-items:center;
 justify-content:center;font-weight:600;font-size:.74rem}
 .lr-cell .lr-tile{width:1.6rem;height:1.6rem;font-size:.64rem;border-radius:.35rem}
