@@ -37,7 +37,7 @@ from lrerank.ui.playground.asked import (
     share_of_pages,
 )
 from lrerank.ui.playground.beliefs import beliefs, dropped
-from lrerank.ui.playground.cards import STYLE, learned_card
+from lrerank.ui.playground.cards import STYLE, learned_card, who
 from lrerank.ui.playground.json_lines import line_of
 from lrerank.ui.playground.names import first_names
 from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, model_order, tastes
@@ -494,6 +494,12 @@ def test_cards_carry_text_and_never_markup() -> None:
     card = learned_card(row, 0.4)
     assert "<script>" not in card and "<i>" not in card.replace('<i style="width:50%">', "") and "a &amp; b" in card
     assert "↑3" in card and "new to" in card and "propensity 0.0033" in card and "boost +0.040" in card
+
+
+def test_what_a_profile_rests_on_is_counted_as_people_do() -> None:
+    assert "1 click or purchase on 1 page<" in who("Ann", "Newcomer", (), 1, 1)
+    assert "2 clicks and purchases on 1,200 pages<" in who("Ann", "Newcomer", (), 1200, 2)
+    assert "nothing known yet" in who("Ann", "Newcomer", (), 0, 0)
 
 
 @pytest.mark.parametrize(("theme", "background"), [(0, "#ffffff"), (1, "#182738")])

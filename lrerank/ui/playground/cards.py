@@ -9,6 +9,7 @@ from lrerank.ui.playground.asked import percent
 from lrerank.ui.playground.beliefs import Dropped
 from lrerank.ui.playground.changes import Move
 from lrerank.ui.playground.results import LEARNED, MMR, OTHERS, RERANK, RETRIEVAL, Document, Row, Taste
+from lrerank.ui.words import counted
 
 # Okabe and Ito's colours, told apart by colour-blind eyes, a little darker where white letters stand on them.
 _TILES = ("#0072b2", "#b35900", "#00795a", "#a34d7f", "#3f6fa8", "#8a7400", "#5b5ea6", "#7a6a58")
@@ -160,7 +161,8 @@ def lights(mark: Mapping[str, str]) -> str:
 
 def who(name: str, segment: str, profile: Sequence[Taste], pages: int, engagements: int) -> str:
     """The user's line: name, segment, what it rests on, and the strongest tastes."""
-    rests = f"{engagements:,} clicks and purchases on {pages:,} pages" if pages else "nothing known yet"
+    known = f"{counted(engagements, 'click or purchase', 'clicks and purchases')} on {counted(pages, 'page')}"
+    rests = known if pages else "nothing known yet"
     chips = "".join(
         f'<span class="lr-chip" title="Clicked {taste.factor:.1f} times as often as an average user would, '
         f'shrunk towards 1">{escape(taste.label)} ×{taste.factor:.1f}</span>'
