@@ -137,7 +137,7 @@ def test_toml_of_the_page_is_the_same_experiment(tmp_path: Path) -> None:
     assert experiment.world.parameters["shifts"] == [1200]
 
 
-def test_what_is_watched() -> None:
+    # Worlds count when all their replicates are finished, about the same time: there is nothing to watch.
     assert watched(Setup(POLICY).experiment()) == LEARNED
     assert watched(Setup(POLICY, arms=("static", "mmr")).experiment()) == "mmr"
     assert watched(Setup(POLICY, arms=("static", "mmr", "uniform")).experiment()) is None
