@@ -153,9 +153,9 @@ def main() -> None:
             for visible in VISIBLE:
                 print(f"taste strength {strength}, visible share {visible}:", flush=True)
                 own = {"taste_strength": strength, "hidden_share": 1.0 - visible}
-                report(
-                    figures_of(given, fixed | own, ["static", "popularity", "pooled", "always"]), "always", worlds=False
-                )
+                figures = figures_of(given, fixed | own, ["static", "popularity", "pooled", "learned", "careful"])
+                for arm in ("learned", "careful"):
+                    report(figures, arm, worlds=False)
     print(f"{time.perf_counter() - started:.0f} s")
 
 

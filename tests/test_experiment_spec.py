@@ -96,7 +96,8 @@ def test_a_learned_arm_is_exported_as_a_stage_that_the_pipeline_reads() -> None:
     found = stage["parameters"]
     assert (found["model_id"], found["top_n"], found["exploration"]) == ("mine", 7, "softmax")
     assert (found["exploration_rate"], found["features"]) == (0.03, ["price", "brand"])
-    assert (found["exploration_parameters"]["temperature"], found["cold_start_after"]) == (0.2, 1)
+    assert (found["exploration_parameters"], found["cold_start_after"]) == ({"temperature": 0.2}, 1)
+    assert "exploration_parameters" not in FIRST.arms["learned"].stage("mine", 7)["parameters"]
     assert (learned.explorer().strategy, learned.explorer().rate, learned.explorer().temperature) == (
         "softmax",
         0.03,

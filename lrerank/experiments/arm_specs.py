@@ -119,21 +119,25 @@ class LearnerSpec(Part):
 
         The stage always sees the incoming score, the moment and the user: what was ablated is not part of it.
         """
-        own = self.exploration_parameters
-        knobs: dict[str, Any] = {"temperature": own.temperature, "gamma": own.gamma}
-        if self.learner().bag > 1:
-            knobs["bag"] = self.learner().bag
-        parameters = {
+        parameters: dict[str, Any] = {
             "model_id": model_id,
             "features": "auto" if self.features == "auto" else list(self.features),
             "top_n": top_n,
             "exploration": self.strategy,
             "exploration_rate": self.exploration_rate,
-            "exploration_parameters": knobs,
             "fallback": self.cold_start.fallback,
             "cold_start_after": self.cold_start_after,
         }
+        if knobs := self.knobs():
+            parameters["exploration_parameters"] = knobs
         return {"stage_type": "sort", "stage_id": "learned_rerank", "parameters": parameters}
+
+    def knobs(self) -> dict[str, Any]:
+        """The stage's exploration_parameters: those that this strategy reads, and how many members a bag has."""
+        name = {"softmax": "temperature", "squarecb": "gamma"}.get(self.strategy)
+        found: dict[str, Any] = {} if name is None else {name: getattr(self.exploration_parameters, name)}
+        members = self.learner().bag
+        return found | {"bag": members} if members > 1 else found
 
 
 class LearnedSpec(LearnerSpec):

@@ -19,6 +19,7 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"]{padding:3.6rem 2.2rem 3rem}
 [data-testid="stStatusWidget"]{visibility:hidden}
 [data-testid="stCaptionContainer"],[data-testid="stCaptionContainer"] p{color:inherit;opacity:.86}
+[data-testid="stCaptionContainer"] code{color:inherit}
 [data-testid="stMarkdownContainer"] h2{font-size:1.25rem;padding:.2rem 0 .4rem}
 [data-testid="stBaseButton-primary"]:not(:disabled) p,[data-testid="stBaseButton-primary"]:not(:disabled) span,
 [data-testid="stMultiSelect"] span[title]{color:light-dark(#fff,#0b1520)}

@@ -133,4 +133,5 @@ class Policy:
 def _as_simulated(spec: LearnerSpec) -> dict[str, Any]:
     """Fields of an arm, with numbers for what was left out."""
     found = spec.model_dump(exclude={"kind"})
-    return found | {"bag": spec.learner().bag, "cold_start": (spec.cold_start_after, spec.cold_start.fallback)}
+    numbers = {"exploration_parameters": spec.knobs(), "bag": spec.learner().bag}
+    return found | numbers | {"cold_start": (spec.cold_start_after, spec.cold_start.fallback)}

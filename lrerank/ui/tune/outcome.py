@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -80,10 +80,9 @@ class Panel:
         """A setting as a pipeline; None where no stage ranks so."""
         asked = {path.split(".")[2] for path in row.variant.values if path.count(".") > 1}
         try:
-            found = as_pipeline(self.condition.experiment, row.variant.name, asked=asked)
+            return as_pipeline(self.condition.experiment, row.variant.name, asked=asked)
         except LrerankError:
             return None
-        return _lean(found, self.carried(row, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +189,7 @@ class Outcome:
         spec = shipped.arms[arm]
         if not isinstance(spec, LearnerSpec):
             return None
-        policy = Policy.of_arm(spec, self.origin)
-        return policy, _lean(as_pipeline(shipped, arm), policy)
+        return Policy.of_arm(spec, self.origin), as_pipeline(shipped, arm)
 
 
 def so_far(conditions: Conditions) -> tuple[Panel, ...]:
@@ -320,15 +318,6 @@ def gaps(exported: Exported | None) -> list[str]:
     if exported.impossible:
         told.append(f"The stage can't do this, so it would rank otherwise: {_listed(exported.impossible)}.")
     return told
-
-
-def _lean(exported: Exported, policy: Policy | None) -> Exported:
-    """With the parameters that the policy's strategy uses; knobs of others are left out."""
-    if policy is None or exported.stage is None:
-        return exported
-    given = exported.stage["parameters"]
-    stage = {**exported.stage, "parameters": policy.parameters(given["model_id"], given["top_n"])}
-    return replace(exported, stage=stage, pipeline=[*exported.pipeline[:-1], stage])
 
 
 def _reason(panel: Panel, best: SettingRow) -> str:
