@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -189,7 +189,18 @@ class LearnedReranker:
         incoming = incoming_features(scores)
         if keep is not None:
             rows, incoming = rows[keep], incoming[keep]
-        terms, values = self.features.at(rows, timestamp)
+        return self._shelf(rows, incoming, *self.features.at(rows, timestamp), timestamp)
+
+    def reshelve(self, shelf: Shelf, timestamp: float) -> Shelf:
+        """The same candidates as they stand at another moment."""
+        terms, values = self.features.at(shelf.rows, timestamp)
+        if (terms == shelf.terms).all():
+            return replace(shelf, values=values, moment=timestamp)
+        return self._shelf(shelf.rows, shelf.incoming, terms, values, timestamp)
+
+    def _shelf(
+        self, rows: IntArray, incoming: Float32Array, terms: Int32Array, values: Float32Array, timestamp: float
+    ) -> Shelf:
         seen = np.zeros(len(self.features.names), np.bool_)
         seen[terms] = True
         vocabulary = seen.nonzero()[0].astype(np.int32)

@@ -12,7 +12,7 @@ from lrerank.calibration import LinkEstimator, expected_calibration_error
 from lrerank.errors import DataError
 from lrerank.exploration import Exploration
 from lrerank.features import CatalogFeatures, FeatureSchema, context_terms, fit_schema
-from lrerank.reranker import Block, LearnedReranker
+from lrerank.reranker import Block, LearnedReranker, Shelf
 from lrerank.types import Interaction
 from lrerank.vw import LearnerOptions, VWModel
 
@@ -124,6 +124,17 @@ def test_keeping_some_candidates_keeps_their_place_among_all(reranker: LearnedRe
     part = reranker.assemble(rows, scores, "u1", {}, NOW, keep)
     np.testing.assert_array_equal(part.plain, whole.plain[keep])
     np.testing.assert_allclose(reranker.judge(part).members, reranker.judge(whole).members[:, keep], rtol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0, 40 * 86_400.0])
+def test_candidates_at_another_moment_are_those_shelved_then(reranker: LearnedReranker, seconds: float) -> None:
+    """Also when a document's age is of another class by then: forty days are, a minute is not."""
+    rows, scores = np.arange(50), np.linspace(1.0, 0.0, 50)
+    now = reranker.shelve(rows, scores, NOW)
+    then, wanted = reranker.reshelve(now, NOW + seconds), reranker.shelve(rows, scores, NOW + seconds)
+    for name in Shelf.__slots__:
+        np.testing.assert_array_equal(getattr(then, name), getattr(wanted, name), strict=True)
+    assert (now.terms == wanted.terms).all() == (seconds < 86_400.0)
 
 
 def test_features_only_see_the_past() -> None:

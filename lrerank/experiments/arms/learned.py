@@ -241,16 +241,19 @@ class Learned:
         scores = scores[: len(rows)]
         known = self._shelves.get(query)
         moment = float(requests.timestamp[place])
-        # Ages are as of the request, so what has any is made anew.
-        stale = self.reranker.features.dated and known is not None and known.shelf.moment != moment
-        if known is None or stale or not np.array_equal(known.shelf.rows, rows):
+        if known is None or not np.array_equal(known.shelf.rows, rows):
             if len(self._shelves) >= _MOST_SHELVES:
                 del self._shelves[next(iter(self._shelves))]
             shelf = self.reranker.shelve(rows.copy(), scores, moment)
-        elif np.array_equal(known.scores, scores):
-            return known
         else:
-            shelf = replace(known.shelf, incoming=incoming_features(scores))
+            shelf = known.shelf
+            # Ages are as of the request.
+            if self.reranker.features.dated and shelf.moment != moment:
+                shelf = self.reranker.reshelve(shelf, moment)
+            if not np.array_equal(known.scores, scores):
+                shelf = replace(shelf, incoming=incoming_features(scores))
+            if shelf is known.shelf:
+                return known
         known = self._shelves[query] = _Shelved(shelf, scores.copy())
         return known
 
