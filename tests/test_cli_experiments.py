@@ -28,7 +28,7 @@ from lrerank.experiments.ablation import ablated
 from lrerank.experiments.cold_start import cold_started
 from lrerank.experiments.early_stop import looked, told
 from lrerank.experiments.lifts import explained, lifts
-from lrerank.experiments.results import Run, Runs, RunStoppedError
+from lrerank.experiments.results import Run, Runs, RunStoppedError, Status
 from lrerank.experiments.run import run as simulated
 from lrerank.experiments.sequential import confidence_sequence
 from lrerank.experiments.spec import Experiment
@@ -400,7 +400,9 @@ def test_a_run_stops_when_its_answer_is_clear_and_goes_on_when_asked(tmp_path: P
     # A snapshot may come after several replicates; what is said hangs on the replicates alone.
     assert seen <= count and manifest["problem"] == f"stopped after {seen} of 8 replicates, when the answer was clear"
     first = looked(figures[figures["replicate"] < seen], alone, "learned")
-    assert told(looked(figures, alone, "learned"), alone, "learned") == told(first, alone, "learned")
+    assert told(looked(figures, alone, "learned"), alone, "learned", "stopped") == told(
+        first, alone, "learned", "stopped"
+    )
     made.note("until_clear", "learned")
     said = run(tmp_path, "runs", "show")
     assert f"{seen} replicates, simulation noise only" in said.out
@@ -412,7 +414,7 @@ def test_a_run_stops_when_its_answer_is_clear_and_goes_on_when_asked(tmp_path: P
     assert made.count() == count, "what is clear already is not computed on"
     _follow(made, begin, quiet=True)
     assert (made.status, made.count(), made.manifest["problem"]) == ("done", 8, None)
-    assert "of 8 replicates" in told(looked(made.figures(), alone, "learned"), alone, "learned")
+    assert "of 8 replicates" in told(looked(made.figures(), alone, "learned"), alone, "learned", made.status)
 
 
 def test_what_can_not_be_told_apart_is_not_stopped_and_not_called_clear() -> None:
@@ -421,10 +423,30 @@ def test_what_can_not_be_told_apart_is_not_stopped_and_not_called_clear() -> Non
     experiment = EXPERIMENT.with_values({"replicates": REPLICATES})
     found = looked(table(made, "expected_reward"), experiment, "learned")
     assert found is not None and found.answer is None
-    assert "learned and static can't be told apart after all replicates: " in told(found, experiment, "learned")
+    assert "learned and static can't be told apart after all replicates: " in told(found, experiment, "learned", "done")
     assert looked(table({"static": made["static"]}, "expected_reward"), experiment, "learned") is None
     one = looked(table({arm: each[:1] for arm, each in made.items()}, "expected_reward"), experiment, "learned")
-    assert "no interval" in told(one, experiment, "learned")
+    said = told(one, experiment, "learned", "running")
+    assert "can't be told apart so far" in said and "no interval" in said and "over 1 replicate," in said
+
+
+def test_what_was_clear_once_is_not_called_a_lead_where_the_interval_holds_zero_again() -> None:
+    lifts = np.array([0.30, 0.29, 0.31, 0.30, -0.9, -0.8])
+    static = np.full((len(lifts), 5), 0.5)
+    figures = table({"static": static, "learned": static + lifts[:, None]}, "expected_reward")
+    experiment = EXPERIMENT.with_values({"replicates": 8})
+    found = looked(figures, experiment, "learned")
+    assert found is not None and found.decided_at == 3
+    stopped = told(found, experiment, "learned", "stopped")
+    assert "learned leads static: +300" in stopped and "Stopped after 3 of 8 replicates" in stopped
+    cancelled = told(found, experiment, "learned", "cancelled")
+    assert "can't be told apart after 6 replicates: −83" in cancelled and "leads" not in cancelled
+    assert cancelled.endswith("It was clear after 3 of 8 replicates, and no longer is.") and "Stopped" not in cancelled
+    before = looked(figures[figures["replicate"] < 4], experiment, "learned")
+    statuses: tuple[Status, ...] = ("running", "cancelled", "interrupted", "failed")
+    for status in statuses:
+        said = told(before, experiment, "learned", status)
+        assert "over 4 replicates" in said and said.endswith(" It was clear after 3 of 8 replicates.")
 
 
 def test_with_several_worlds_it_is_clear_when_it_holds_for_others_as_well() -> None:
@@ -439,10 +461,10 @@ def test_with_several_worlds_it_is_clear_when_it_holds_for_others_as_well() -> N
     )
     found = looked(figures, experiment, "learned")
     assert found is not None and found.answer is None and found.estimate.groups == len(lifts)
-    said = told(found, experiment, "learned")
+    said = told(found, experiment, "learned", "done")
     assert "can't be told apart after all worlds" in said and "over 5 worlds, world uncertainty" in said
     first = looked(figures[figures["world"] < 2], experiment, "learned")
-    assert first is not None and "after 2 worlds" in told(first, experiment, "learned")
+    assert first is not None and "after 2 worlds" in told(first, experiment, "learned", "done")
 
 
 def test_groups_that_an_arm_makes_itself_have_no_differences(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from lrerank.data.written import Written, how_written
         (["1\u00a0234,50", "CHF 1’234", "7"], [1234.5, 1234, 7]),
         (["12,5", 3, 4.25], [12.5, 3, 4.25]),
         (["1.234.567"], [1234567]),
+        (["$5", "7.", "1e3"], [5, 7, 1000]),
     ],
 )
 def test_a_column_tells_what_parts_its_decimals(cells: list[Any], numbers: list[float | None]) -> None:

@@ -46,7 +46,7 @@ class Written:
             return number(cell)
         sign, body, _ = parts
         if not _BODY[self.decimal].fullmatch(body):
-            return None
+            return number(cell) if body.endswith(".") else None
         whole, _, decimals = body.partition(self.decimal)
         return float(f"{sign}{re.sub('[^0-9]', '', whole)}.{decimals}")
 

@@ -11,6 +11,7 @@ from math import isfinite
 import pandas as pd
 
 from lrerank.errors import LrerankError
+from lrerank.experiments.results import Status
 from lrerank.experiments.sequential import Look, look
 from lrerank.experiments.spec import Experiment, SpecError
 from lrerank.experiments.spec_text import nearest
@@ -69,42 +70,45 @@ def stopped_after(found: Look, experiment: Experiment) -> str:
     return f"stopped after {found.decided_at} of {total} {units}, when the answer was clear"
 
 
-def told(found: Look | None, experiment: Experiment, arm: str, *, goes_on: bool = False) -> str:
+def told(found: Look | None, experiment: Experiment, arm: str, status: Status) -> str:
     """The verdict on a run that was looked at, in sentences: what holds however often one looked.
 
-    Of a run that ended when the answer was clear, what had been seen by then: what else was finished by the time that
-    somebody looked hangs on the machine, and the answer must not.
+    Of a run that was stopped when the answer was clear, what had been seen by then: what else was finished by the time
+    that somebody looked hangs on the machine, and the answer must not. Of others all that is finished, and where their
+    interval holds zero again, no lead.
 
     Args:
-        goes_on: whether the run is under way.
+        status: of the run; "stopped" is one that its clear answer ended.
     """
     baseline, where = experiment.baseline, place(experiment)
     if found is None or not found.estimate.groups:
         return f"Nothing can be said yet of {arm} against {baseline}: no {_units(experiment)[0][:-1]} is finished."
     units, total = _units(experiment)
     done = found.estimate.groups
-    ended_early = found.decided_at is not None and done < total and not goes_on
+    ended_early = status == "stopped" and found.decided_at is not None and done < total
     if found.decided_at is not None and ended_early:
         done = found.decided_at
     value, low, high = found.value[done - 1], found.low[done - 1], found.high[done - 1]
     start, end = experiment.window
     lead = f"{amount(value, experiment, signed=True)} per 1,000 searches"
     unit = units.removesuffix("s")
+    counted = f"{done} {unit if done == 1 else units}"
     noise = "simulation noise only" if unit == "replicate" else "world uncertainty"
     sure = f"no interval: {found.estimate.note}"
     if isfinite(low):
         between = f"{number(low)} to {number(high)}"
         sure = f"{100 * found.estimate.level:g} % interval that allows looking after every {unit} {between}"
-    about = f"({sure}, over {done} {units}, {noise}; searches {start:,} to {end:,})"
-    if found.answer is None:
-        ending = f"after all {units}" if done >= total else f"after {done} {units}"
-        so_far = "so far" if goes_on else ending
-        return f"{where} {arm} and {baseline} can't be told apart {so_far}: {lead} {about}."
-    verb = "leads" if found.answer == "above" else "is behind"
-    clear = f"It was clear after {found.decided_at} of {total} {units}."
+    about = f"({sure}, over {counted}, {noise}; searches {start:,} to {end:,})"
+    clear = f" It was clear after {found.decided_at} of {total} {units}"
+    if not (low > 0 or high < 0):
+        ending = f"after all {units}" if done >= total else f"after {counted}"
+        so_far = "so far" if status == "running" else ending
+        was = "" if found.decided_at is None else f"{clear}, and no longer is."
+        return f"{where} {arm} and {baseline} can't be told apart {so_far}: {lead} {about}.{was}"
+    verb = "leads" if low > 0 else "is behind"
     if ended_early:
-        clear = f"{stopped_after(found, experiment).capitalize()}."
-    return f"{where} {arm} {verb} {baseline}: {lead} {about}. {clear}"
+        clear = f" {stopped_after(found, experiment).capitalize()}"
+    return f"{where} {arm} {verb} {baseline}: {lead} {about}.{clear}."
 
 
 def _units(experiment: Experiment) -> tuple[str, int]:

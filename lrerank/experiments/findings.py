@@ -49,7 +49,7 @@ def sentence_of(run: Run, figures: pd.DataFrame) -> str:
         from lrerank.experiments.verdict import verdict
 
         return verdict(figures, run.experiment).sentence
-    return told(looked(figures, run.experiment, str(watched)), run.experiment, str(watched))
+    return told(looked(figures, run.experiment, str(watched)), run.experiment, str(watched), run.status)
 
 
 def comparisons(figures: pd.DataFrame, baseline: str, measure: str, window: tuple[int, int]) -> list[Comparison]:

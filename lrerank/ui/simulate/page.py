@@ -120,9 +120,8 @@ def _live(run_id: str, traffic: float) -> None:
         st.rerun()
     snapshot = job.snapshot
     if job.watched and job.look is not None:
-        st.html(
-            f'<p class="lr-lead"><b>Provisional.</b> {escape(told(job.look, job.experiment, job.watched, goes_on=True))}</p>'
-        )
+        said = told(job.look, job.experiment, job.watched, "running")
+        st.html(f'<p class="lr-lead"><b>Provisional.</b> {escape(said)}</p>')
     else:
         st.html(f'<p class="lr-lead"><b>Provisional.</b> {_NOT_YET if job.watched else _NOT_WATCHED}</p>')
     if job.watched and job.stops_when_clear:
