@@ -107,6 +107,19 @@ def test_a_policy_is_what_it_was_after_a_visit(policy: Policy, tmp_path: Path, m
     assert app.session_state["chosen-policy"] == replace(policy, exploration_rate=0.2, origin="the page Simulate")
 
 
+@pytest.mark.parametrize(
+    "address", [{"replicates": "1e999"}, {"seed-of-run": "-inf"}, {"taste": "inf", "batch": "nan"}]
+)
+def test_what_is_no_number_in_an_address_gives_way_to_the_usual_one(
+    address: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = page(tmp_path, monkeypatch, Policy(), **address)
+    assert not app.exception and not app.error
+    assert [app.number_input(key=key).value for key in ("replicates", "seed-of-run", "taste", "batch")] == [
+        *(12, 0, None, 25),
+    ]
+
+
 @pytest.mark.parametrize("stops", [True, False])
 def test_a_run_that_may_end_by_itself_says_what_that_means(
     stops: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +148,6 @@ def test_toml_of_the_page_is_the_same_experiment(tmp_path: Path) -> None:
     assert Experiment.read(spec) == experiment
     # A world counts from the log on.
     assert experiment.world.parameters["shifts"] == [1200]
-
 
     # Worlds count when all their replicates are finished, about the same time: there is nothing to watch.
     assert watched(Setup(POLICY).experiment()) == LEARNED

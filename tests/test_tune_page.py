@@ -457,9 +457,12 @@ def test_how_long_it_takes_is_judged_by_runs_of_the_store(swept: Outcome, store:
 # The page
 
 
-def test_a_policy_that_is_nested_too_deeply_is_none() -> None:
+@pytest.mark.parametrize(
+    "text", ['{"features":' + "[" * 100_000, '{"origin": "\\ud800"}', '{"features": ["\\ud800"]}'], ids=len
+)
+def test_a_policy_that_no_address_can_hold_is_none(text: str) -> None:
     with pytest.raises(InputError, match="holds no policy"):
-        Policy.from_query('{"features":' + "[" * 100_000)
+        Policy.from_query(text)
 
 
 def test_an_address_that_names_no_run_is_told_without_its_markdown(
@@ -468,6 +471,7 @@ def test_an_address_that_names_no_run_is_told_without_its_markdown(
     monkeypatch.setenv("LRERANK_HOME", str(tmp_path))
     page = AppTest.from_file(str(PAGE), default_timeout=60)
     page.query_params["run"] = "![x](//example.org/x.png)"
+    page.query_params["update-every"] = "1e999"
     page.run()
     assert not page.exception and "!\\[x\\]" in page.error[0].value
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from math import isinf
+from typing import Any
 
 import streamlit as st
 
@@ -75,6 +77,18 @@ def chosen() -> Policy:
 def choose(policy: Policy) -> None:
     """Makes it the policy that all pages use."""
     st.session_state[_POLICY] = policy
+
+
+def number_box(
+    label: str, key: str, between: tuple[float, float], usual: float | None = None, *, step: float = 1, **more: Any
+) -> Any:
+    """A number that the address keeps, of the kind of its ends; None where there is no usual one and nobody set it."""
+    try:
+        # Streamlit fails at making a whole number of an infinite one.
+        kept = not isinf(float(st.query_params.get(key, 0)))
+    except ValueError:
+        kept = True
+    return st.number_input(label, *between, usual, step, key=key, bind="query-params" if kept else None, **more)
 
 
 def download_buttons(found: Sequence[Download], of: str) -> None:

@@ -81,13 +81,16 @@ class Policy:
             given = json.loads(text)
             parameters = cls(**{**given, "features": tuple(given["features"]) if given.get("features") else None})
             # The stage's own rules say what is allowed.
-            return cls.from_parameters(
+            found = cls.from_parameters(
                 {**parameters.parameters("any"), "cold_start_after": parameters.cold_start_after},
                 origin=str(parameters.origin),
             )
+            # Half a surrogate pair, which JSON escapes allow, can stand in no address.
+            found.to_query().encode()
         except (ValueError, TypeError, AttributeError, RecursionError, ValidationError):
             remedy = "Open the page without it, and set the policy there"
             raise InputError("this address holds no policy", path="policy", value=text[:120], remedy=remedy) from None
+        return found
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any], origin: str) -> Policy:

@@ -11,7 +11,7 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
 from lrerank.ui.catalogs.choosing import catalog_box
-from lrerank.ui.frame import choose, chosen
+from lrerank.ui.frame import choose, chosen, number_box
 from lrerank.ui.playground.asked import STRATEGIES, pages_explored
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, USUAL_ARMS, Setup, populations
@@ -130,7 +130,7 @@ def _more() -> dict[str, Any]:
         "Baseline", BASELINES, format_func=lambda name: ARMS[name].label, key="baseline", bind="query-params"
     )
     given = {
-        "taste_strength": _number(
+        "taste_strength": number_box(
             "Taste strength",
             "taste",
             (0.0, 10.0),
@@ -138,7 +138,7 @@ def _more() -> dict[str, Any]:
             placeholder=_POPULATIONS,
             help="Logits per standard deviation of a user's taste; 0 = nobody has one.",
         ),
-        "hidden_share": _number(
+        "hidden_share": number_box(
             "Hidden share of taste",
             "hidden",
             (0.0, 1.0),
@@ -146,7 +146,7 @@ def _more() -> dict[str, Any]:
             placeholder=_POPULATIONS,
             help="Share of the variance of taste that no feature of the catalog shows.",
         ),
-        "new_user_share": _number("Share of new users", "new", (0.0, 1.0), step=0.1, placeholder=_POPULATIONS),
+        "new_user_share": number_box("Share of new users", "new", (0.0, 1.0), step=0.1, placeholder=_POPULATIONS),
     }
     clicks = st.selectbox(
         "Click model", list(_CLICK_MODELS), format_func=_CLICK_MODELS.__getitem__, key="clicks", bind="query-params"
@@ -154,7 +154,7 @@ def _more() -> dict[str, Any]:
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if clicks != "pbm":
         changes["click_model"] = clicks
-    shift = _number(
+    shift = number_box(
         "Tastes change after",
         "shift",
         (1, 10_000_000),
@@ -162,14 +162,14 @@ def _more() -> dict[str, Any]:
         placeholder="never",
         help="Searches after which all tastes become new ones.",
     )
-    replicates = _number(
+    replicates = number_box(
         "Replicates, at most",
         "replicates",
         (2, 200),
         12,
         help="Each has other users, arrivals and luck; they say how sure a difference is.",
     )
-    worlds = _number(
+    worlds = number_box(
         "Worlds drawn",
         "worlds",
         (1, 50),
@@ -183,10 +183,10 @@ def _more() -> dict[str, Any]:
         "shift": shift,
         "replicates": replicates,
         "worlds": worlds,
-        "logged": _number("Searches logged before", "logged", (0, 100_000), 500, step=500),
-        "batch": _number("Searches between updates", "batch", (1, 10_000), 25, step=25),
-        "seed": _number("Seed", "seed-of-run", (0, 2**32 - 1), 0),
-        "traffic": _number(
+        "logged": number_box("Searches logged before", "logged", (0, 100_000), 500, step=500),
+        "batch": number_box("Searches between updates", "batch", (1, 10_000), 25, step=25),
+        "seed": number_box("Seed", "seed-of-run", (0, 2**32 - 1), 0),
+        "traffic": number_box(
             "Your searches a day",
             "traffic",
             (1.0, 1e9),
@@ -196,10 +196,3 @@ def _more() -> dict[str, Any]:
             help="To tell the break-even of exploration in days.",
         ),
     }
-
-
-def _number(
-    label: str, key: str, between: tuple[float, float], usual: float | None = None, *, step: float = 1, **more: Any
-) -> Any:
-    """A number that the address keeps, of the kind of its ends; None where there is no usual one and nobody set it."""
-    return st.number_input(label, *between, usual, step, key=key, bind="query-params", **more)

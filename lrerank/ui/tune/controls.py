@@ -9,7 +9,7 @@ import streamlit as st
 from lrerank.experiments.findings import SETTINGS
 from lrerank.store import Store
 from lrerank.ui.catalogs.choosing import catalog_box
-from lrerank.ui.frame import chosen
+from lrerank.ui.frame import chosen, number_box
 from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import populations
@@ -48,17 +48,12 @@ def controls(question: str, store: Store) -> tuple[TuneSetup, bool]:
         given |= _varied(policy, wrong)
     else:
         st.caption(_explained(policy))
-    given["replicates"] = int(
-        st.number_input(
-            "Replicates",
-            1,
-            200,
-            USUAL_REPLICATES[question],
-            1,
-            key=f"replicates-{question}",
-            bind="query-params",
-            help="Each has other users, arrivals and luck, the same for all settings; they say how sure a figure is.",
-        )
+    given["replicates"] = number_box(
+        "Replicates",
+        f"replicates-{question}",
+        (1, 200),
+        USUAL_REPLICATES[question],
+        help="Each has other users, arrivals and luck, the same for all settings; they say how sure a figure is.",
     )
     wrong["replicates"] = st.container()
     with st.expander("More"):
@@ -149,22 +144,16 @@ def _more(question: str) -> dict[str, Any]:
         found["baseline"] = st.selectbox(
             "Against", list(BASELINES), format_func=_BASELINES.__getitem__, key="against", bind="query-params"
         )
-    found["logged"] = int(
-        st.number_input(
-            "Searches logged before",
-            0,
-            100_000,
-            500,
-            500,
-            key="log-before",
-            bind="query-params",
-            help="Static lists, whose clicks all learners begin with.",
-        )
+    found["logged"] = number_box(
+        "Searches logged before",
+        "log-before",
+        (0, 100_000),
+        500,
+        step=500,
+        help="Static lists, whose clicks all learners begin with.",
     )
-    found["batch"] = int(
-        st.number_input("Searches between updates", 1, 10_000, 25, 25, key="update-every", bind="query-params")
-    )
-    found["seed"] = int(st.number_input("Seed", 0, 2**31 - 1, 0, 1, key="sweep-seed", bind="query-params"))
+    found["batch"] = number_box("Searches between updates", "update-every", (1, 10_000), 25, step=25)
+    found["seed"] = number_box("Seed", "sweep-seed", (0, 2**31 - 1), 0)
     return found
 
 
