@@ -1,10 +1,10 @@
 """Do the intervals keep their promise? Thousands of cheap experiments whose truth is known.
 
-    python benchmarks/coverage.py [--experiments 5000] [--seed 1]
+    python benchmarks/coverage.py [--experiments 5000] [--learners 400] [--seed 1]
 
 Static arms meet users of a small world under the position-based model; the true difference is a sum over its user
-types. Minutes. A case is a generator of (figures, truth): arms that learn join as another one, with the truth from many
-replicates.
+types. Arms that learn have no such sum: the truth is the mean of many replicates of one experiment of the built-in
+world, and an experiment is a few of them, drawn at random. Minutes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 
 from lrerank.experiments.bands import difference_band, indistinguishable
-from lrerank.experiments.compare import compare
+from lrerank.experiments.compare import compare, paired
 from lrerank.experiments.precision import mean_over_worlds
+from lrerank.experiments.run import run
 from lrerank.experiments.sequential import confidence_sequence
+from lrerank.experiments.spec import Experiment
 from simulators.click_models.pbm import PBM, power_law_examination
 from simulators.impressions import feedback
 
@@ -167,6 +169,30 @@ def best_kept(experiments: int, seed: int) -> dict[str, list[bool]]:
     return hits
 
 
+def learners(replicates: int, seed: int, experiments: int) -> dict[str, list[bool]]:
+    """Intervals of paired differences between arms that learn, from a few of many replicates."""
+    shipped = Experiment.shipped("first").to_json()
+    arms = {**shipped["arms"], "greedy": {**shipped["arms"]["learned"], "exploration_rate": 0.0}}
+    arms.pop("context")
+    short = {"impressions": 600, "measure_from": 300, "bins": 2, "replicates": replicates, "seed": seed}
+    experiment = Experiment.parse({**shipped, **short, "arms": arms, "log": {"impressions": 200}, "waterfall": []})
+    for snapshot in run(experiment):
+        last = snapshot
+    rng = np.random.default_rng(seed)
+    hits: dict[str, list[bool]] = {}
+    for arm, baseline in (("learned", "static"), ("learned", "pooled"), ("learned", "greedy")):
+        values = paired(last.figures, (arm, baseline), "expected_reward", start=300, end=600).values()
+        differences = values[:, 0] - values[:, 1]
+        truth = float(differences.mean())
+        for few in (4, 6, 12):
+            for _ in range(experiments):
+                some = rng.choice(differences, few, replace=False)
+                found = mean_over_worlds(some, np.zeros(few, np.int64), 0.95).noise
+                hit = found.low is not None and found.low <= truth <= found.high
+                hits.setdefault(f"{arm} minus {baseline}, {few} replicates", []).append(bool(hit))
+    return hits
+
+
 def show(title: str, hits: dict[str, list[bool]], wanted: str) -> None:
     """A block of the table: share of experiments, its standard error, how many."""
     print(f"\n{title} (wanted: {wanted})")
@@ -181,12 +207,16 @@ def main() -> None:
     """Run all and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--experiments", type=int, default=5000)
+    parser.add_argument("--learners", type=int, default=400, help="replicates behind the truth; 0 = leave these out")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.perf_counter()
     few = max(1, options.experiments // 5)
     hits, errors = paired_intervals(static_arms, options.experiments, options.seed)
     show(f"Static arms, {REPLICATES} replicates: 95 % intervals that cover", hits, "94 to 96 %")
+    if options.learners:
+        found = learners(options.learners, options.seed, few)
+        show(f"Arms that learn, truth from {options.learners} replicates: 95 % intervals that cover", found, "95 %")
     show("Drawn worlds: 95 % intervals that cover", drawn_worlds(few, options.seed), "95 %")
     show(
         f"95 % bands that cover a whole curve of {BINS} bins", bands(static_arms, few, options.seed + 1), "95 % or more"
