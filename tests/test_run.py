@@ -307,6 +307,13 @@ def test_closing_stops_processes_in_the_middle_of_their_work() -> None:
     assert gone(pid, 0.1) and not scratch.exists()
 
 
+def test_processes_that_are_handed_over_end_with_a_run_that_is_refused(small: Experiment) -> None:
+    processes = Processes(1).__enter__()
+    with pytest.raises(LrerankError, match="too few"):
+        next(run(small, processes=processes, workers=-1))
+    assert not processes.scratch.exists()
+
+
 def test_errors_cross_over_and_a_dead_process_is_noticed() -> None:
     with Processes(1) as processes:
         events = (event for event in processes.events([Fails()]) if event is not None)

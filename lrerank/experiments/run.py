@@ -110,14 +110,20 @@ def run(
         LrerankError: the catalog or an arm can't be used, or a task failed (then the error names arm, replicate and
             world); what was finished is in the results.
     """
-    if experiment.sweep is not None:
-        raise SpecError("this experiment has a sweep", path="sweep", remedy="Run its settings, or leave the sweep out")
-    if workers is not None and workers < 0:
-        raise SpecError("too few", path="workers", value=workers, remedy="Use 1 or more, or 0 for this process alone")
-    count = usable_cores() if workers is None else workers
-    kept = _Kept(results)
-    todo = groups(experiment, kept.arms(experiment), max(count, 1))
-    yield from _Going(experiment, kept, todo, _stopper(cancel)).follow(store or Store(), count, processes)
+    with ExitStack() as stack:
+        if processes is not None:
+            stack.push(processes)
+        if experiment.sweep is not None:
+            raise SpecError(
+                "this experiment has a sweep", path="sweep", remedy="Run its settings, or leave the sweep out"
+            )
+        if workers is not None and workers < 0:
+            remedy = "Use 1 or more, or 0 for this process alone"
+            raise SpecError("too few", path="workers", value=workers, remedy=remedy)
+        count = usable_cores() if workers is None else workers
+        kept = _Kept(results)
+        todo = groups(experiment, kept.arms(experiment), max(count, 1))
+        yield from _Going(experiment, kept, todo, _stopper(cancel)).follow(store or Store(), count, processes)
 
 
 class _Going:
@@ -135,8 +141,6 @@ class _Going:
 
     def follow(self, store: Store, workers: int, processes: Processes | None) -> Iterator[Snapshot]:
         with ExitStack() as stack:
-            if processes is not None:
-                stack.push(processes)
             if self.todo:
                 yield self._snapshot()
                 executor: Executor

@@ -21,6 +21,7 @@ from lrerank.experiments.sweep import SettingsTable, conditions_of
 from lrerank.experiments.sweep_plan import Condition
 from lrerank.experiments.sweep_table import LEVEL, SettingRow, rows_of
 from lrerank.experiments.sweep_verdict import Winner
+from lrerank.experiments.twins import explores
 from lrerank.experiments.wording import amount, measured, number, unit
 from lrerank.ui.playground.asked import percent, share_of_pages
 from lrerank.ui.policy import Policy
@@ -295,6 +296,9 @@ def sentence_case(text: str) -> str:
 def pages_told(panel: Panel, row: SettingRow) -> str:
     """How a setting's pages that are changed go with those on which a slot is drawn, which other pages tell."""
     policy, slots = panel.carried(row, ""), panel.condition.experiment.slots
+    spec = panel.condition.experiment.arms[row.variant.name]
+    if isinstance(spec, LearnerSpec) and not explores(spec):
+        return f"{_CHANGED} This setting never explores."
     drawn = "Slots are drawn on more pages than that"
     if policy is not None and policy.strategy == "epsilon_greedy":
         share = percent(share_of_pages(policy.exploration_rate, slots))
