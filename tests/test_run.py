@@ -184,6 +184,17 @@ def test_a_run_does_not_go_on_with_another_catalog_of_the_same_name(tmp_path: Pa
     assert results.count() == 2
 
 
+def test_a_damaged_file_is_computed_again(small: Experiment, here: Snapshot, tmp_path: Path) -> None:
+    results = Runs(tmp_path).create(small)
+    with results.working():
+        list(run(small, results=results, workers=0))
+    damaged = min((results.folder / "tasks").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    with results.working():
+        list(run(small, results=results, workers=0))
+    same(results.figures(), here.figures)
+
+
 def test_what_began_with_nothing_takes_the_catalog_of_today(small: Experiment, tmp_path: Path) -> None:
     results = Runs(tmp_path).create(small)
     results.made_with("of yesterday")

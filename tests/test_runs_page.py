@@ -147,6 +147,14 @@ def test_runs_say_what_they_differ_in_beside_their_arms(runs: Runs) -> None:
     assert "slow:learned" in found.arms, "it learns otherwise, although its spec is the same"
 
 
+def test_what_another_program_computed_is_not_taken_for_the_same(runs: Runs) -> None:
+    first, later = keep(runs), keep(runs, experiment=EXPERIMENT.with_values({"name": "later"}))
+    path = later.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"versions": {"lrerank": "9.9"}}))
+    found = beside([first, later])
+    assert "computed by different programs" in found.notes[0] and "later:learned" in found.arms
+
+
 def test_a_run_that_ended_when_its_answer_was_clear_says_what_that_means(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ from lrerank.experiments.jobs import Built, CourseJob, Finished, Progress, Scene
 from lrerank.experiments.processes import Processes
 from lrerank.experiments.results import Run, RunCancelledError
 from lrerank.experiments.spec import Experiment, SpecError
-from lrerank.experiments.tables import Task, together
+from lrerank.experiments.tables import Task, read_figures, together
 from lrerank.store import Store
 
 __all__ = ["Cancel", "Snapshot", "run"]
@@ -221,7 +221,8 @@ class _Kept:
         self.curves: list[pd.DataFrame] = []
         self.count = len(self._before)
         if results is not None and self._before:
-            self.curves.append(overall(results.figures()))
+            files = [results.folder / "tasks" / task.file_name for task in self._before]
+            self.curves.append(overall(together(map(read_figures, files))))
 
     def arms(self, experiment: Experiment) -> Mapping[tuple[int, int], set[str]]:
         """Which arms of which replicate of which world are finished."""

@@ -74,6 +74,11 @@ def learning(experiment: Experiment) -> tuple[object, ...]:
     return tuple(_at(experiment, path) for path in _OF_LEARNING)
 
 
+def program(run: Run) -> tuple[object, ...]:
+    """What computed a run's figures: versions, and the sources where they are under git."""
+    return tuple(run.manifest[name] for name in _PROGRAM)
+
+
 def _check(one: Run, other: Run) -> None:
     here, there = (run.manifest.get("catalog_fingerprint") for run in (one, other))
     if here and there and here != there:

@@ -136,5 +136,6 @@ class Policy:
 def _as_simulated(spec: LearnerSpec) -> dict[str, Any]:
     """Fields of an arm, with numbers for what was left out."""
     found = spec.model_dump(exclude={"kind"})
-    numbers = {"exploration_parameters": spec.knobs(), "bag": spec.learner().bag}
+    knobs = {name: value for name, value in spec.knobs().items() if name != "bag"}
+    numbers = {"exploration_parameters": knobs, "bag": spec.learner().bag}
     return found | numbers | {"cold_start": (spec.cold_start_after, spec.cold_start.fallback)}

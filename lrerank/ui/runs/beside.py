@@ -13,7 +13,7 @@ from lrerank.charts.run_view import TOO_NARROW, Panel
 from lrerank.charts.tables import Table, differences_table
 from lrerank.experiments.findings import comparisons
 from lrerank.experiments.results import Run
-from lrerank.experiments.side_by_side import differences, labels, learning, side_by_side
+from lrerank.experiments.side_by_side import differences, labels, learning, program, side_by_side
 from lrerank.experiments.spec import Experiment
 
 _MEASURE = "expected_reward"
@@ -67,7 +67,7 @@ def cautions(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def beside(runs: Sequence[Run]) -> Beside:
-    """The runs together; an arm that is the same in several is there once, since its figures are the same.
+    """The runs together; an arm that the same program computed in several is there once, since its figures are the same.
 
     Raises:
         NotComparableError: they differ in more than their arms, or share no finished replicate.
@@ -80,7 +80,7 @@ def beside(runs: Sequence[Run]) -> Beside:
     before: list[tuple[object, ...]] = []
     for run, label in zip(runs, names, strict=True):
         for name, spec in run.experiment.arms.items():
-            arm = (name, spec, *learning(run.experiment))
+            arm = (name, spec, *learning(run.experiment), *program(run))
             if arm not in before and f"{label}:{name}" in there:
                 arms.append(f"{label}:{name}")
                 before.append(arm)
