@@ -193,7 +193,8 @@ def test_the_address_says_what_is_shown_and_a_deleted_run_is_gone(runs: Runs, mo
     run = keep(runs, range(2), EXPERIMENT.with_values({"question": question}))
     app = page(runs, monkeypatch, run.run_id)
     assert not app.exception and not app.error and len(app.get("bidi_component")) == 9
-    assert "<b>" in app.subheader[0].value.replace("\\", "") and "\\*this\\*" in app.subheader[0].value
+    (question,) = (each.value for each in app.markdown if each.value.startswith("## "))
+    assert "<b>" in question.replace("\\", "") and "\\*this\\*" in question
     assert app.dataframe[0].value["Run"].tolist() == [run.run_id]
     app.button(key=f"delete-{run.run_id}").click().run()
     assert not app.exception and runs.ids() == [] and app.info[0].value.startswith("No runs yet.")

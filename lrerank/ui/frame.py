@@ -23,6 +23,7 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"],[data-testid="stCaptionContainer"] p{color:inherit;opacity:.86}
 [data-testid="stCaptionContainer"] code{color:inherit}
 [data-testid="stMarkdownContainer"] h2{font-size:1.25rem;padding:.2rem 0 .4rem}
+[data-testid="stMarkdownContainer"] h3{font-size:1.1rem;padding:.2rem 0 .3rem}
 [data-testid="stBaseButton-primary"]:not(:disabled) p,[data-testid="stBaseButton-primary"]:not(:disabled) span,
 [data-testid="stMultiSelect"] span[title]{color:light-dark(#fff,#0b1520)}
 .lr-heading{margin-bottom:-.4rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:center}

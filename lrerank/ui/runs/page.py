@@ -126,7 +126,7 @@ def _empty() -> None:
     st.page_link(_VIEWS / "simulate.py", label="Simulate a first comparison", icon=":material/play_arrow:")
     run = finished()
     example = _shown(str(run.folder), run.count(), run.status)
-    st.subheader("An example: the comparison that comes with lrerank", anchor=False)
+    st.markdown("## An example: the comparison that comes with lrerank")
     st.html(f'<p class="lr-lead">{escape(example.view.sentence)}</p>')
     link, query = "Open it on Simulate: curves, exploration, segments, cold start", {_RUN: run.run_id}
     st.page_link(_VIEWS / "simulate.py", label=link, icon=":material/arrow_forward:", query_params=query)
@@ -141,7 +141,7 @@ def _one(run: Run) -> None:
         st.error(told(error))
         _delete(run)
         return
-    st.subheader(plain(found.question), anchor=False)
+    st.markdown(f"## {plain(found.question)}")
     stands = state(run)
     if found.status == "failed":
         st.error(plain(stands))
@@ -161,7 +161,7 @@ def _one(run: Run) -> None:
         st.caption(plain(note))
     facts, spec = st.columns(2, gap="large")
     with facts:
-        st.markdown("#### How it was made")
+        st.markdown("### How it was made")
         st.html(facts_html({"Run": run.run_id, "Figures": found.provenance, **found.made}))
     with spec, st.expander("Spec, as TOML"):
         st.code(found.spec or "This version of lrerank can't read it.", language="toml")
@@ -218,7 +218,7 @@ def _deleted(run: Run) -> None:
 
 
 def _several(chosen: Sequence[Run]) -> None:
-    st.subheader(f"{len(chosen)} runs side by side", anchor=False)
+    st.markdown(f"## {len(chosen)} runs side by side")
     try:
         found = _beside(tuple(str(run.folder) for run in chosen), tuple(run.count() for run in chosen))
     except LrerankError as error:
@@ -249,7 +249,7 @@ def _panels(panels: Sequence[Panel], provenance: str, run_id: str, *, headings: 
     for section, group in groupby(panels, lambda panel: panel.section):
         own = list(group)
         if headings:
-            st.markdown(f"#### {plain(section)}")
+            st.markdown(f"### {plain(section)}")
         for start in range(0, len(own), 2):
             pair = own[start : start + 2]
             height = max(panel.height for panel in pair)
