@@ -122,7 +122,7 @@ def test_runs_side_by_side_are_compared_replicate_by_replicate(runs: Runs) -> No
 
 
 @pytest.mark.parametrize(
-    "changed", [{"slots": 5}, {"log.arm": "uniform"}, {"log.exploration_rate": 0.1}, {"world.candidates": 40}]
+    "changed", [{"slots": 5}, {"log.arm": "uniform"}, {"log.exploration_rate": 0.1}, {"world.parameters.users": 40}]
 )
 def test_runs_that_differ_in_more_than_arms_are_refused(runs: Runs, changed: dict[str, object]) -> None:
     with pytest.raises(NotComparableError, match=next(iter(changed))):

@@ -92,7 +92,7 @@ def _check(one: Run, other: Run) -> None:
     for path in _SHARED:
         here, there = _at(first, path), _at(second, path)
         if here != there:
-            if isinstance(here, dict):
+            while isinstance(here, dict) and isinstance(there, dict):
                 name = next(name for name in {**here, **there} if here.get(name) != there.get(name))
                 path, here, there = f"{path}.{name}", here.get(name), there.get(name)
             raise NotComparableError(
