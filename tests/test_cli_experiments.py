@@ -203,7 +203,7 @@ def test_compare_pairs_arms_of_two_runs(home: Path) -> None:
 def test_runs_in_different_worlds_are_not_compared(home: Path) -> None:
     said = run(home, "runs", "compare", "older", "elsewhere")
     assert said.code == 2
-    assert said.err.startswith("world.parameters: these runs differ in more than their arms")
+    assert said.err.startswith("world.parameters.taste_strength: these runs differ in more than their arms")
     said = run(home, "runs", "compare", "older", "older")
     assert said.code == 2 and "named twice" in said.err
     assert run(home, "runs", "compare", "older").code == 2
