@@ -14,7 +14,9 @@ from typing import TypeVar
 
 import pandas as pd
 import pytest
+from browsing import running_app
 
+from lrerank.experiments.executor import usable_cores
 from lrerank.experiments.results import Runs
 from lrerank.experiments.run import run
 from lrerank.experiments.spec import Experiment
@@ -166,6 +168,16 @@ def test_however_the_server_ends_its_workers_end(how: signal.Signals, tmp_path: 
             server.kill()
     (run_id,) = Runs(Store(tmp_path).runs).ids()
     assert Runs(Store(tmp_path).runs).open(run_id).status == "interrupted"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="who is whose child is read from /proc")
+def test_a_server_has_processes_ready_before_anybody_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRERANK_HOME", str(tmp_path))
+    with running_app(tmp_path / "log") as (_, server):
+        mine = _until(lambda: found if len(found := _children(server.pid)) == usable_cores() else [])
+        assert mine
+        assert _until(lambda: list((tmp_path / "indexes").glob("*.npz"))), "the built-in world's"
+    assert _until(lambda: not any(_is_running(each) for each in mine))
 
 
 def _children(pid: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from html import escape
 from math import isinf
 from typing import Any
@@ -111,7 +112,7 @@ def download_buttons(found: Sequence[Download], of: str) -> None:
         )
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def jobs() -> Jobs:
     """The server's runs under way, which all windows share."""
     return Jobs()
