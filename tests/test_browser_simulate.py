@@ -6,20 +6,21 @@ import pytest
 from browsing import Window
 from playwright.sync_api import Browser, expect
 
-CHART = ".lr-chart .main-svg"
+CHART, STEPS = ".lr-chart .main-svg", ".lr-steps"
 SMALL = "arms=static+%28lexical%29&arms=uniform+%28random%29&searches=2%2C000"
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1920, "dark")])
 def test_it_opens_on_a_finished_comparison(browser: Browser, server: str, width: int, scheme: str) -> None:
-    window = Window(browser, server, "", CHART, width, scheme)
+    window = Window(browser, server, "", STEPS, width, scheme)
     page = window.page
     expect(page.get_by_text("In this built-in world learned leads static")).to_be_visible()
     expect(page.get_by_text("built-in world", exact=True)).to_be_visible()
-    assert window.fits()
+    assert window.fits() and page.locator(CHART).count() == 0
     window.shoot(f"start-{scheme}-{width}")
     page.get_by_role("link", name="Open this comparison").click()
     page.wait_for_url("**/simulate?run=finished*")
+    window.shows = CHART
     window.settle()
     expect(page.get_by_text("In this built-in world learned leads static")).to_be_visible()
     for view in ("Lift by step", "Exploration", "Segments", "Cold start", "Positions"):

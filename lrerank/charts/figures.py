@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from math import floor, log10
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,6 +63,13 @@ def faint(colour: str, share: float = 0.16) -> str:
     """The same colour, mostly transparent: for bands."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"
+
+
+def round_step(span: float, wanted: int) -> float:
+    """A round number that goes into a span as often as is wanted, or less often."""
+    rough = span / wanted
+    size = 10.0 ** floor(log10(rough))
+    return next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough)
 
 
 def layout(x: str = "", y: str = "", **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrerank.charts.figures import LOWERS, NEUTRAL, Figure, array, colours, faint, layout
+from lrerank.charts.figures import LOWERS, NEUTRAL, Figure, array, colours, faint, layout, round_step
 from lrerank.charts.lines import PER, band, marks, tastes_change, texts
 from lrerank.charts.so_far import mean_curve, so_far
 from lrerank.experiments.bands import net_return as returns_of
@@ -54,7 +54,8 @@ class Waterfall:
 
     Attributes:
         title: what is shown, in a line.
-        axis: the unit of the values.
+        axis: what the values are.
+        unit: what is counted, such as clicks.
         arms: all arms of the experiment, which decide on colours.
         bars: the first step, then what each one adds; () where there are no figures of all of them.
         reference: what the best possible list brings, per 1,000 searches; None without bars.
@@ -64,6 +65,7 @@ class Waterfall:
 
     title: str
     axis: str
+    unit: str
     arms: tuple[str, ...]
     bars: tuple[Bar, ...]
     reference: float | None
@@ -112,11 +114,12 @@ def waterfall(figures: pd.DataFrame, experiment: Experiment) -> Waterfall:
     """The steps that the spec names, over the replicates that all of them have finished."""
     found = lifts(figures, experiment)
     start, end = experiment.window
-    axis = f"Expected {unit(experiment)} per 1,000 searches above {experiment.waterfall[0]}" if found.steps else ""
+    of = unit(experiment)
+    axis = f"Expected {of} per 1,000 searches above {experiment.waterfall[0]}" if found.steps else ""
     title = f"Lift step by step, searches {start:,} to {end:,}"
     arms = (*experiment.arms, REFERENCE)
     if not found.steps:
-        return Waterfall(title, axis, arms, (), None, found.note)
+        return Waterfall(title, axis, of, arms, (), None, found.note)
     *steps, last = found.steps
     bars, above = [], 0.0
     for step in steps:
@@ -126,7 +129,7 @@ def waterfall(figures: pd.DataFrame, experiment: Experiment) -> Waterfall:
     if ends.max() < end:
         title = f"Lift step by step so far, searches {start:,} to {ends.max():,} of {end:,}"
         plain = tuple(replace(bar, low=None, high=None, between="", share="") for bar in bars)
-        return Waterfall(title, axis, arms, plain, PER * last.value.value, _PROVISIONAL, provisional=True)
+        return Waterfall(title, axis, of, arms, plain, PER * last.value.value, _PROVISIONAL, provisional=True)
     difference = steps[-1].difference
     sources = "" if difference is None else f", {difference.source}"
     reference = PER * last.value.value
@@ -134,7 +137,7 @@ def waterfall(figures: pd.DataFrame, experiment: Experiment) -> Waterfall:
     levels = f"{steps[0].arm} brings {bars[0].value:,.0f} per 1,000 searches, the best possible lists {reference:,.0f}."
     left_out = [f"{each}." for each in (*(step.note for step in steps), found.note) if each]
     notes = dict.fromkeys([note, levels, *left_out])
-    return Waterfall(title, axis, arms, tuple(bars), reference, " ".join(notes))
+    return Waterfall(title, axis, of, arms, tuple(bars), reference, " ".join(notes))
 
 
 def net_return(figures: pd.DataFrame, experiment: Experiment) -> tuple[NetReturnCurve, ...]:
@@ -318,9 +321,7 @@ def _price(figures: pd.DataFrame, experiment: Experiment, arm: str, count: int) 
 
 def _ticks(last: int, traffic: float, wanted: int = 6) -> dict[str, Any]:
     """Round numbers of searches with days below them."""
-    rough = last / wanted
-    size = 10.0 ** np.floor(np.log10(rough))
-    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough)
+    step = round_step(last, wanted)
     places = np.arange(0, last + step / 2, step)
     return {"tickvals": places.tolist(), "ticktext": [f"{at:,.0f}<br>{at / traffic:,.3g} d" for at in places.tolist()]}
 

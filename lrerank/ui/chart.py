@@ -37,6 +37,11 @@ def chart(
     return found.picked
 
 
+def expect_charts() -> None:
+    """Has the charts' library fetched while people read a page that has none, for the next one; to be drawn last."""
+    _component()(key="expected", data={"figure": None}, height="content", on_picked_change=_nothing)
+
+
 @cache
 def _component() -> Callable[..., Any]:
     component: Callable[..., Any] = st.components.v2.component(

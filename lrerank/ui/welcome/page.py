@@ -11,14 +11,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from lrerank.charts.lift_charts import Waterfall, waterfall, waterfall_figure
+from lrerank.charts.lift_charts import Waterfall, waterfall
 from lrerank.experiments.results import Runs
 from lrerank.store import Store
-from lrerank.ui.chart import chart
+from lrerank.ui.chart import expect_charts
 from lrerank.ui.frame import heading
 from lrerank.ui.simulate.outcome import Outcome
 from lrerank.ui.simulate.setup import populations
 from lrerank.ui.welcome.finished import RUN_ID, outcome
+from lrerank.ui.welcome.steps import drawing
 from lrerank.ui.words import plain
 
 _VIEWS = Path(__file__).parents[1] / "views"
@@ -110,7 +111,7 @@ def draw() -> None:
     with left:
         st.html(f'<p class="lr-lead">{escape(shown.sentence)}</p>')
         st.caption(plain(shown.exploration))
-        chart(waterfall_figure(steps), key="waterfall", label=steps.title, height=300)
+        st.html(drawing(steps))
         st.caption(steps.title)
         st.page_link(
             _VIEWS / "simulate.py",
@@ -135,6 +136,7 @@ def draw() -> None:
     with recent:
         st.markdown("## Recent runs")
         _recent()
+    expect_charts()
 
 
 def _link(link: _Link) -> None:

@@ -1,17 +1,20 @@
 // Draws a Plotly figure, and redraws it in place when its data change: zoom and legend stay, no frame is blank.
 
-const library = new Promise((resolve, reject) => {
+let loading;
+const library = () => (loading ??= new Promise((resolve, reject) => {
   if (window.Plotly) return resolve(window.Plotly);
   const script = document.createElement("script");
   script.src = new URL("plotly-cartesian.min.js", import.meta.url);
   script.onload = () => resolve(window.Plotly);
   script.onerror = () => reject(new Error("the charts' library could not be loaded; reload the page"));
   document.head.append(script);
-});
+}));
 
 const drawn = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
+  // A page without charts has the library fetched for the next one, when there is nothing else to do.
+  if (!data.figure) return void requestIdleCallback(library);
   let place = drawn.get(parentElement);
   if (!place) {
     place = document.createElement("div");
@@ -27,7 +30,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   place.style.height = `${data.height}px`;
   place.pick = setTriggerValue;
 
-  library.then((Plotly) => {
+  library().then((Plotly) => {
     if (!place.isConnected) return;
     const { traces, layout } = data.figure;
     keepHidden(place.data ?? [], traces);
