@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ PURCHASES = ("purchase", "conversion")
 _REMEMBERED_CLICKS = 100_000
 _PRIOR_CLICKS = 50.0
 _REMEMBERED_PAGES = 50_000
+_REMEMBERED_QUERIES = 10_000
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ def page_of(interaction: Interaction) -> str:
     return repr(("moment", interaction.user_id, interaction.query, interaction.timestamp))
 
 
+@lru_cache(_REMEMBERED_QUERIES)
 def question(query: str) -> str:
     """A query as its rates are kept: case and blanks apart, who asks the same asks for the same."""
     return " ".join(query.casefold().split())
@@ -122,9 +125,9 @@ class Behaviour:
             profile.purchase()
         else:
             self.engagement.click(row, position, question(query) if self._by_query else "")
-            terms, values = self._classes(np.array([row]), timestamp)
-            profile.click(terms[0], values[0])
-            np.add.at(self._class_clicks, terms[0], values[0])
+            terms, values = self._classes(row, timestamp)
+            profile.click(terms, values)
+            self._class_clicks[terms] += values
             self._all_clicks += 1.0
 
     def observe(self, interaction: Interaction) -> None:
@@ -192,10 +195,11 @@ class Behaviour:
             (self._class_clicks[terms] + _PRIOR_CLICKS * mix[terms]) / (self._all_clicks + _PRIOR_CLICKS)
         )
 
-    def _classes(self, rows: IntArray, timestamp: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """([k, T], [k, T]) terms, and values that are 0 where a term stands for no class: what taste is about."""
-        terms, values = self._features.at(rows, timestamp)
-        return terms, values * self._features.is_class[terms]
+    def _classes(self, row: int, timestamp: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """([m], [m]) different terms of a document that stand for a class, which is what taste is about, and values."""
+        terms, values = (part[0] for part in self._features.at(np.array([row]), timestamp))
+        classes = self._features.is_class[terms].nonzero()[0]
+        return terms[classes], values[classes]
 
 
 def _segment_terms(features: CatalogFeatures) -> range:

@@ -46,24 +46,30 @@ class _OfQuery:
         found: FloatArray = self.counts[:, places] * (self.rows[places] == rows)
         return found
 
-    def add(self, rows: IntArray, impressions: float, clicks: float, expected: FloatArray | float) -> None:
-        """Counts different documents."""
+    def show(self, rows: IntArray, expected: FloatArray) -> None:
+        """Counts different documents that were shown."""
         places = self._places(rows)
-        if places is None:
-            merged = np.union1d(self.rows, rows)
-            counts = np.zeros((3, len(merged)))
-            counts[:, merged.searchsorted(self.rows)] = self.counts
-            self.rows, self.counts = merged, counts
-            places = merged.searchsorted(rows)
-        self.counts[0, places] += impressions
-        self.counts[1, places] += clicks
+        self.counts[0, places] += 1.0
         self.counts[2, places] += expected
 
-    def _places(self, rows: IntArray) -> IntArray | None:
-        """[k] places of documents, None where one is new."""
+    def click(self, row: int) -> None:
+        place = self.rows.searchsorted(row)
+        if place == len(self.rows) or self.rows[place] != row:
+            place = self._places(np.array([row]))[0]
+        self.counts[1, place] += 1.0
+
+    def _places(self, rows: IntArray) -> IntArray:
+        """[k] places of documents, made for those that are new."""
         places = self.rows.searchsorted(rows)
-        known = len(self.rows) > 0 and bool((self.rows.take(places, mode="clip") == rows).all())
-        return places if known else None
+        known = self.rows.take(places, mode="clip") == rows if len(self.rows) else np.zeros(len(rows), np.bool_)
+        if known.all():
+            return places
+        merged = np.concatenate((self.rows, rows[~known]))
+        merged.sort()
+        counts = np.zeros((3, len(merged)))
+        counts[:, merged.searchsorted(self.rows)] = self.counts
+        self.rows, self.counts = merged, counts
+        return merged.searchsorted(rows)
 
 
 class Engagement:
@@ -79,14 +85,15 @@ class Engagement:
         self.clicks: FloatArray = np.zeros(documents)
         self.purchases: FloatArray = np.zeros(documents)
         self.expected: FloatArray = np.zeros(documents)
+        self._all_clicks = self._all_purchases = 0.0
+        self._all_shown = self._all_clicked = 0.0  # at known positions
         self._shown_at = np.zeros(POSITIONS)
         self._clicked_at = np.zeros(POSITIONS)
         self._of_query: dict[str, _OfQuery] = {}
 
     def mean_rate(self) -> float:
         """Clicks per document shown up to now, over all positions; shrunk towards what is usual."""
-        shown, clicked = self._shown_at.sum(), self._clicked_at.sum()
-        return float((clicked + _PRIOR_IMPRESSIONS * _PRIOR_RATE) / (shown + _PRIOR_IMPRESSIONS))
+        return (self._all_clicked + _PRIOR_IMPRESSIONS * _PRIOR_RATE) / (self._all_shown + _PRIOR_IMPRESSIONS)
 
     def show(self, rows: IntArray, positions: IntArray, mean: float | None = None, query: str = "") -> FloatArray:
         """Counts documents shown at 1-based positions; [k] the clicks to expect of them by what was known before.
@@ -101,27 +108,31 @@ class Engagement:
             self._shown_at[places] + _PRIOR_IMPRESSIONS
         )
         np.add.at(self._shown_at, places, 1.0)
+        self._all_shown += len(places)
         np.add.at(self.impressions, rows, 1.0)
         np.add.at(self.expected, rows, expected)
         if query:
-            self._of_query.setdefault(query, _OfQuery()).add(rows, 1.0, 0.0, expected)
+            self._of_query.setdefault(query, _OfQuery()).show(rows, expected)
         return expected
 
     def click(self, row: int, position: int | None, query: str = "") -> None:
         self.clicks[row] += 1.0
+        self._all_clicks += 1.0
         if query and position is not None:
-            self._of_query.setdefault(query, _OfQuery()).add(np.array([row]), 0.0, 1.0, 0.0)
+            self._of_query.setdefault(query, _OfQuery()).click(row)
         if position is not None:
             self._clicked_at[min(max(position, 1), POSITIONS) - 1] += 1.0
+            self._all_clicked += 1.0
 
     def purchase(self, row: int) -> None:
         self.purchases[row] += 1.0
+        self._all_purchases += 1.0
 
     def features(self, names: tuple[str, ...], rows: IntArray, query: str = "") -> NDArray[np.float32]:
         """[n, names] the model's view of the rates: logarithm of observed over expected, 0 where nothing is known."""
         counts = np.empty((2, len(names), len(rows)))
         for place, name in enumerate(names):
-            counts[:, place] = self._observed(name, rows, query)
+            counts[0, place], counts[1, place] = self._observed(name, rows, query)
         counts += _SHRINKAGE
         views: NDArray[np.float32] = np.log(counts[0] / counts[1]).T.astype(np.float32)
         return views
@@ -147,7 +158,6 @@ class Engagement:
             return clicks, expected * ratio
         if name == CLICK_RATE:
             return self.clicks[rows], self.expected[rows]
-        clicks = self.clicks.sum()
-        purchases_per_click = self.purchases.sum() / clicks if clicks else 0.0
+        purchases_per_click = self._all_purchases / self._all_clicks if self._all_clicks else 0.0
         base = self.expected if name == "engagement.purchase_rate" else self.clicks
         return self.purchases[rows], base[rows] * purchases_per_click

@@ -234,7 +234,7 @@ class CatalogFeatures:
         # Classes of age are filled per request: they count as equally common.
         self.class_shares: FloatArray = np.where(self.is_class & (mass == 0), 1 / len(_AGE_NAMES), mass)
         self._dates = [
-            (int(start), spec, column.values)
+            (int(start), self._term_of[f"{spec.key}={_AGE_NAMES[0]}"], column.values)
             for start, spec in zip(self.starts, schema.specs, strict=True)
             if spec.kind == "date" and isinstance(column := catalog.column(spec.path), NumericColumn)
         ]
@@ -242,11 +242,15 @@ class CatalogFeatures:
     def at(self, rows: IntArray, timestamp: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """([n, T], [n, T]) terms and values of these documents at a moment: ages move, all else stands."""
         terms, values = self.terms[rows], self.values[rows]
-        for start, spec, dates in self._dates:
-            values[:, start], known, age_class = _age(dates[rows], timestamp)
-            terms[:, start + 1] = np.where(known, self._term_of[f"{spec.key}={_AGE_NAMES[0]}"] + age_class, 0)
-            values[:, start + 1] = known
+        self.age(terms, values, rows, timestamp)
         return terms, values
+
+    def age(self, terms: NDArray[np.int32], values: NDArray[np.float32], rows: IntArray, timestamp: float) -> None:
+        """Sets what depends on the moment in [n, T] terms and values of these documents."""
+        for start, first, dates in self._dates:
+            values[:, start], known, age_class = _age(dates[rows], timestamp)
+            terms[:, start + 1] = np.where(known, first + age_class, 0)
+            values[:, start + 1] = known
 
     @property
     def dated(self) -> bool:

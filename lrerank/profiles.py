@@ -46,13 +46,13 @@ class Profile:
         """Counts a click on a document of these [T] terms, each once, and values (0 where a term stands for no class)."""
         self.engaged += 1
         self.clicked += 1
-        used = np.flatnonzero(values)
+        used = values.nonzero()[0]
         wanted, amounts = terms[used], values[used].astype(np.float64)
-        order = np.argsort(wanted)
-        wanted, amounts = wanted[order], amounts[order]
         places = self.terms.searchsorted(wanted)
-        if len(self.terms) == 0 or (self.terms.take(places, mode="clip") != wanted).any():
-            merged = np.union1d(self.terms, wanted)
+        known = self.terms.take(places, mode="clip") == wanted if len(self.terms) else np.zeros(len(wanted), np.bool_)
+        if not known.all():
+            merged = np.concatenate((self.terms, wanted[~known]))
+            merged.sort()
             clicks = np.zeros(len(merged))
             clicks[merged.searchsorted(self.terms)] = self.clicks
             self.terms, self.clicks = merged, clicks
@@ -81,7 +81,7 @@ class Profile:
         """
         if self.engaged < 2:
             return "newcomer"
-        first, end = np.searchsorted(self.terms, (candidates.start, candidates.stop))
+        first, end = self.terms.searchsorted((candidates.start, candidates.stop))
         if first == end:
             return "generalist"
         best = int(first + np.argmax(tastes[first:end]))
@@ -92,5 +92,6 @@ class Profile:
 
 def strongest(terms: IntArray32, tastes: NDArray[np.float32]) -> list[tuple[int, float]]:
     """The few tastes that say most about a user, strongest first: what the model crosses with documents."""
-    order = np.argsort(-np.abs(tastes), kind="stable")[:_MOST_TASTES]
-    return [(int(terms[place]), float(tastes[place])) for place in order if tastes[place] != 0.0]
+    order = (-np.abs(tastes)).argsort(kind="stable")[:_MOST_TASTES]
+    found = zip(terms[order].tolist(), tastes[order].tolist(), strict=True)
+    return [(term, taste) for term, taste in found if taste != 0.0]

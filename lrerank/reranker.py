@@ -86,8 +86,7 @@ class Frozen(NamedTuple):
 
     shared: tuple[Indices, Float32Array]
     crossed: tuple[Indices, Float32Array]
-    own: tuple[Indices, Float32Array]
-    plain: tuple[Indices, Float32Array]
+    others: tuple[Indices, Float32Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,10 @@ class LearnedReranker:
         self.index_of_term = np.where(
             features.crossed, model.indices(CROSSED, features.names), model.indices(OWN, features.names)
         )
-        self._own_places = ((CROSSED, features.crossed_places), (OWN, ~features.crossed_places))
+        self._crossed_places, self._own_places = (
+            features.crossed_places.nonzero()[0],
+            (~features.crossed_places).nonzero()[0],
+        )
         self._escaped = [escape(name) for name in features.names]
         schema = features.schema
         # A document that is not relevant is not saved by taste: the match counts alone and times the incoming score.
@@ -153,6 +155,7 @@ class LearnedReranker:
             *(INCOMING if schema.incoming else ()),
             *([_position(1)] if position_feature else ()),
         ]
+        self._rate_places = [place for place, name in enumerate(schema.engagement) if name in RATES]
         self._plain_index = model.indices(PLAIN, self.plain_names)
         # By position; there is no position 0.
         self._position_index = model.indices(PLAIN, [_position(at) for at in range(_LAST_POSITION + 1)])
@@ -193,7 +196,8 @@ class LearnedReranker:
 
     def reshelve(self, shelf: Shelf, timestamp: float) -> Shelf:
         """The same candidates as they stand at another moment."""
-        terms, values = self.features.at(shelf.rows, timestamp)
+        terms, values = shelf.terms.copy(), shelf.values.copy()
+        self.features.age(terms, values, shelf.rows, timestamp)
         if (terms == shelf.terms).all():
             return replace(shelf, values=values, moment=timestamp)
         return self._shelf(shelf.rows, shelf.incoming, terms, values, timestamp)
@@ -240,8 +244,8 @@ class LearnedReranker:
             shared[f"segment={segment}"] = 1.0
             shared[f"activity={_activity(profile)}"] = 1.0
         if self.worths:
-            own = [place for place, name in enumerate(schema.engagement) if name in RATES]
-            worth = np.exp(np.clip(plain[:, own].sum(axis=1), -_MOST_WORTH, _MOST_WORTH))
+            rates = plain[:, self._rate_places].sum(axis=1)
+            worth = np.exp(np.minimum(np.maximum(rates, -_MOST_WORTH), _MOST_WORTH))
             end = self._told - len(INCOMING)
             plain[:, end - 3] = worth
             plain[:, end - 2 : end] = worth[:, None] * shelf.incoming
@@ -335,7 +339,7 @@ class LearnedReranker:
             terms, values = block.terms[candidate], block.values[candidate]
             own = " ".join(
                 render(namespace, [self._escaped[term] for term in terms[places]], values[places].tolist())
-                for namespace, places in self._own_places
+                for namespace, places in ((CROSSED, self._crossed_places), (OWN, self._own_places))
             )
             plain = render(PLAIN, self._escaped_plain, block.plain[candidate, : self._told].tolist())
             placed = f" {_position(position)}" if self.position_feature and position is not None else ""
@@ -363,16 +367,19 @@ class LearnedReranker:
         Args:
             chosen, positions: [k] candidates and the 1-based positions at which they are shown.
         """
-        plain = block.plain[chosen]
-        plain_index = np.empty(plain.shape, np.uint32)
-        plain_index[:] = self._plain_index
+        shared_index = self.model.indices(SHARED, block.shared_names)
+        used = block.shared_values.nonzero()[0]
+        index, values, plain = self.index_of_term[block.terms[chosen]], block.values[chosen], block.plain[chosen]
+        other_index = np.empty((len(chosen), len(self._own_places) + plain.shape[1]), np.uint32)
+        other_index[:, : len(self._own_places)] = index.take(self._own_places, axis=1)
+        other_index[:, len(self._own_places) :] = self._plain_index
         if self.position_feature:
-            plain_index[:, -1] = self._position_index[np.minimum(positions, _LAST_POSITION)]
-        used = block.shared_values != 0.0
-        shared = self.model.indices(SHARED, block.shared_names)[used], block.shared_values[used]
-        index, values = self.index_of_term[block.terms[chosen]], block.values[chosen]
-        crossed, own = ((index[:, places], values[:, places]) for _, places in self._own_places)
-        return Frozen(shared, crossed, own, (plain_index, plain))
+            other_index[:, -1] = self._position_index[np.minimum(positions, _LAST_POSITION)]
+        return Frozen(
+            (shared_index[used], block.shared_values[used]),
+            (index.take(self._crossed_places, axis=1), values.take(self._crossed_places, axis=1)),
+            (other_index, np.concatenate((values.take(self._own_places, axis=1), plain), axis=1)),
+        )
 
     def learn_frozen(
         self,

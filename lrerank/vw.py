@@ -23,6 +23,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -42,7 +43,7 @@ _CONSTANT_INDEX = 11650396
 _UNSAFE = re.compile(r"[%|:\s\x00-\x1f\x7f\ud800-\udfff]")
 _WORST_MAGNITUDE = 1e6
 _SLOTS_PER_WEIGHT = 4
-_SHARED_GROUP, _CROSSED_GROUP, _OWN_GROUP, _PLAIN_GROUP = ord(SHARED), ord(CROSSED), ord(OWN), ord(PLAIN)
+_SHARED_GROUP, _CROSSED_GROUP, _PLAIN_GROUP = ord(SHARED), ord(CROSSED), ord(PLAIN)
 _REMEMBERED_LABELS = 10_000
 
 Indices = NDArray[np.uint32]
@@ -149,7 +150,7 @@ class VWModel:
         # Filled anew for each page: making them costs as much as learning from them.
         user = _core._parse_line_text(self._workspace, f"shared |{SHARED} ")
         self._user: tuple[Any, Any] = user, user[_SHARED_GROUP]
-        self._documents: list[tuple[Any, list[Any]]] = []
+        self._documents: list[tuple[Any, Any, Any]] = []
         if data is not None:
             self.check_finite()
 
@@ -260,8 +261,7 @@ class VWModel:
         self,
         shared: tuple[Indices, Weights32],
         crossed: tuple[Indices, Weights32],
-        own: tuple[Indices, Weights32],
-        plain: tuple[Indices, Weights32],
+        others: tuple[Indices, Weights32],
         rewards: Sequence[float],
         probabilities: Sequence[float] | None = None,
         weights: Sequence[float] | None = None,
@@ -274,8 +274,7 @@ class VWModel:
         Args:
             shared: ([S] indices, [S] feature values, none of them 0) of namespace `u`.
             crossed: ([k, C], [k, C]) of namespace `c`; what is 0 is left out.
-            own: ([k, D], [k, D]) of namespace `d`; what is 0 is left out.
-            plain: ([k, P], [k, P]) of namespace `i`; what is 0 is left out.
+            others: ([k, O], [k, O]) of namespaces `d` and `i`, one after the other; what is 0 is left out.
             rewards, probabilities, weights: as for `learn`.
 
         Raises:
@@ -285,24 +284,21 @@ class VWModel:
         weights = [1.0] * len(rewards) if weights is None else weights
         _check_labels(rewards, probabilities, weights)
         # A sum is finite only if all its terms are (and, of feature values, only then too).
-        if not math.isfinite(sum(float(values.sum(dtype=np.float64)) for _, values in (shared, crossed, own, plain))):
+        if not math.isfinite(sum(float(values.sum(dtype=np.float64)) for _, values in (shared, crossed, others))):
             raise LrerankError("a feature value is not finite", remedy="Leave the feature out")
         user, of_user = self._user
         of_user.truncate_to(0)
         of_user.push_many_features(shared[0].astype(np.uint64), shared[1])
-        groups = [_compressed(*part) for part in (crossed, own, plain)]
+        parts = _rows(*crossed), _rows(*others)
         while len(self._documents) < len(rewards):
             document: Any = _core.Example()
-            self._documents.append(
-                (document, [document[group] for group in (_CROSSED_GROUP, _OWN_GROUP, _PLAIN_GROUP)])
-            )
+            self._documents.append((document, document[_CROSSED_GROUP], document[_PLAIN_GROUP]))
         for row, label in enumerate(zip(rewards, probabilities, weights, strict=True)):
-            document, own_groups = self._documents[row]
-            for group, (indices, values, ends) in zip(own_groups, groups, strict=True):
+            document, *groups = self._documents[row]
+            for group, rows in zip(groups, parts, strict=True):
                 group.truncate_to(0)
-                if ends[row] < ends[row + 1]:
-                    part = slice(ends[row], ends[row + 1])
-                    group.push_many_features(indices[part], values[part])
+                if rows[row][0].size:
+                    group.push_many_features(*rows[row])
             self._learn_one(user, document, *label)
 
     def _learn_one(self, shared: Any, document: Any, reward: float, probability: float, weight: float) -> None:
@@ -392,10 +388,12 @@ def _check_labels(rewards: Sequence[float], probabilities: Sequence[float], weig
                 _require(False, name, number, f"Use {low:g} to {high:g}")
 
 
-def _compressed(indices: Indices, values: Weights32) -> tuple[NDArray[np.uint64], Weights32, list[int]]:
-    """Row by row what is not 0: indices, values, and where each row begins and ends."""
+def _rows(indices: Indices, values: Weights32) -> list[tuple[NDArray[np.uint64], Weights32]]:
+    """Row by row what is not 0: indices and values."""
     used = values != 0.0
-    return indices[used].astype(np.uint64), values[used], [0, *used.sum(axis=1).cumsum().tolist()]
+    index, value = indices[used].astype(np.uint64), values[used]
+    ends = [0, *used.sum(axis=1).cumsum().tolist()]
+    return [(index[start:end], value[start:end]) for start, end in pairwise(ends)]
 
 
 def _require(holds: bool, name: str, value: float, remedy: str) -> None:

@@ -91,11 +91,13 @@ def test_learning_from_arrays_is_learning_from_text_bit_for_bit() -> None:
         from_arrays.learn_arrays(
             (from_arrays.indices(SHARED, USER)[used], user[used]),
             *(
-                (np.broadcast_to(from_arrays.indices(namespace, names), values.shape), values)
-                for namespace, names, values in (
-                    (CROSSED, CROSSED_ONES, own[:, : len(CROSSED_ONES)]),
-                    (OWN, OTHERS, own[:, len(CROSSED_ONES) :]),
-                    (PLAIN, REQUEST, request),
+                (np.broadcast_to(indices, values.shape), values)
+                for indices, values in (
+                    (from_arrays.indices(CROSSED, CROSSED_ONES), own[:, : len(CROSSED_ONES)]),
+                    (
+                        np.append(from_arrays.indices(OWN, OTHERS), from_arrays.indices(PLAIN, REQUEST)),
+                        np.hstack([own[:, len(CROSSED_ONES) :], request]),
+                    ),
                 )
             ),
             rewards,
@@ -111,9 +113,9 @@ def test_arrays_that_are_not_finite_are_refused_and_nothing_is_learned() -> None
     one, bad = np.ones((1, 1), np.float32), np.full((1, 1), np.nan, np.float32)
     index = np.array([[5]], np.uint32)
     with pytest.raises(LrerankError, match="not finite"):
-        model.learn_arrays((index[0], one[0]), (index, one), (index, one), (index, bad), [1.0])
+        model.learn_arrays((index[0], one[0]), (index, one), (index, bad), [1.0])
     with pytest.raises(LrerankError, match="reward"):
-        model.learn_arrays((index[0], one[0]), (index, one), (index, one), (index, one), [float("nan")])
+        model.learn_arrays((index[0], one[0]), (index, one), (index, one), [float("nan")])
     assert model.save() == before
 
 
