@@ -584,3 +584,15 @@ def test_what_an_address_can_not_say_is_passed_over_or_told(demo: Store) -> None
         app.selectbox(key="world").value == "marketplace" and app.selectbox(key="query-marketplace").value == "wool rug"
     )
     assert len(app.warning) == 1 and app.warning[0].value.startswith("policy")
+
+
+def test_a_setting_that_the_model_cannot_follow_has_a_way_out(demo: Store) -> None:
+    assert demo, "made before, so that the app need not"
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    app.query_params["policy"] = '{"strategy": "bag", "exploration_rate": 0.2}'
+    app.run()
+    assert not app.exception and not app.error and app.warning[0].value.startswith("The strategy Bag")
+    next(each for each in app.button if each.label == "Use epsilon-greedy instead").click().run()
+    assert not app.exception and not app.warning and app.button(key="click-1")
+    assert json.loads(app.query_params["policy"])["exploration_rate"] == 0.2
+    assert app.selectbox(key="strategy").value == "epsilon_greedy"

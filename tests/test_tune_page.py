@@ -460,7 +460,14 @@ def test_how_long_it_takes_is_judged_by_runs_of_the_store(swept: Outcome, store:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"features":' + "[" * 100_000, '{"origin": "\\ud800"}', '{"features": ["\\ud800"]}'], ids=len
+    "text",
+    [
+        '{"features":' + "[" * 100_000,
+        '{"origin": "\\ud800"}',
+        '{"features": ["\\ud800"]}',
+        '{"strategy":"bag","bag":1}',
+    ],
+    ids=len,
 )
 def test_a_policy_that_no_address_can_hold_is_none(text: str) -> None:
     with pytest.raises(InputError, match="holds no policy"):
@@ -474,7 +481,10 @@ def test_an_address_that_names_no_run_is_told_without_its_markdown(
     page = AppTest.from_file(str(PAGE), default_timeout=60)
     page.query_params["run"] = "![x](//example.org/x.png)"
     page.query_params["update-every"] = "1e999"
+    page.query_params["policy"] = '{"strategy": "bag"}'
     page.run()
+    assert page.multiselect(key="strategies").value == ["epsilon_greedy"]
+    assert any(each.value == "Your setting's strategy, Bag, is not among these." for each in page.caption)
     assert not page.exception and "!\\[x\\]" in page.error[0].value
 
 

@@ -20,6 +20,11 @@ STRATEGIES: dict[Strategy, str] = {
 }
 """Strategy → how people read it. `bag` is missing: it needs a model that was trained with bootstraps."""
 
+NO_BAG = (
+    "The strategy Bag draws one of several models for each page, and the playground has only one. Simulate and Tune train "
+    "their own, and can use it."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -58,6 +63,11 @@ class Asked:
             f"--input user_id={shlex.quote(self.user_id)}",
         ]
         return " \\\n  ".join(parts)
+
+
+def strategy_label(strategy: str) -> str:
+    """How people read it, `bag` as well."""
+    return next((label for name, label in STRATEGIES.items() if name == strategy), strategy.capitalize())
 
 
 def pages_explored(policy: Policy, slots: int = SLOTS) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 from lrerank.store import Store
 from lrerank.ui.catalogs.listing import Entry, entries
 from lrerank.ui.frame import choose, chosen
-from lrerank.ui.playground.asked import STRATEGIES, Asked, clicks_until_the_model, pages_explored
+from lrerank.ui.playground.asked import STRATEGIES, Asked, clicks_until_the_model, pages_explored, strategy_label
 from lrerank.ui.playground.cards import TITLES
 from lrerank.ui.playground.results import OTHERS
 from lrerank.ui.playground.session import Session
@@ -122,7 +122,7 @@ def policy_controls(session: Session) -> Policy:
     st.selectbox(
         "Strategy",
         strategies,
-        format_func=lambda name: STRATEGIES.get(name, name),
+        format_func=strategy_label,
         key="strategy",
         on_change=_change,
         args=("strategy", "strategy"),
@@ -191,6 +191,11 @@ def policy_controls(session: Session) -> Policy:
         help="Exploration draws by chance. Another draw of the same request, without learning anything.",
     )
     return policy
+
+
+def without_bag() -> None:
+    """Makes the chosen policy, whose strategy is `bag`, one that the playground's model can follow."""
+    _choose(lambda policy: replace(policy, strategy="epsilon_greedy", origin=_CHANGED))
 
 
 def asked(session: Session, user: str, query: str, policy: Policy) -> Asked:

@@ -12,6 +12,7 @@ from lrerank.store import Store
 from lrerank.ui.catalogs.listing import Entry
 from lrerank.ui.demo import catalog_of, ready
 from lrerank.ui.frame import badge, heading
+from lrerank.ui.playground.asked import NO_BAG
 from lrerank.ui.playground.cards import STYLE, heads, learned_card, lights, moves_table, other_cells, who
 from lrerank.ui.playground.changes import Change, short
 from lrerank.ui.playground.controls import (
@@ -21,6 +22,7 @@ from lrerank.ui.playground.controls import (
     person_control,
     policy_controls,
     query_control,
+    without_bag,
 )
 from lrerank.ui.playground.results import LEARNED
 from lrerank.ui.playground.session import Comparison, Session
@@ -52,6 +54,11 @@ def draw() -> None:
     with right:
         if not query:
             st.info("Type a query above, or choose one of the list.")
+            return
+        if policy.strategy == "bag":
+            st.warning(NO_BAG)
+            st.button("Use epsilon-greedy instead", icon=":material/swap_horiz:", on_click=without_bag)
+            json_tab(session, policy)
             return
         try:
             shown = session.rank(asked(session, user, query, policy))

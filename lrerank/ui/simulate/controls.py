@@ -12,7 +12,7 @@ from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
 from lrerank.ui.catalogs.choosing import catalog_box
 from lrerank.ui.frame import choose, chosen, number_box
-from lrerank.ui.playground.asked import STRATEGIES, pages_explored
+from lrerank.ui.playground.asked import STRATEGIES, pages_explored, strategy_label
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, USUAL_ARMS, Setup, populations
 from lrerank.ui.words import plain, told
@@ -105,7 +105,7 @@ def _policy() -> Policy:
     st.selectbox(
         "Strategy",
         list(dict.fromkeys([*STRATEGIES, policy.strategy])),
-        format_func=lambda name: STRATEGIES.get(name, name.capitalize()),
+        format_func=strategy_label,
         key=_STRATEGY,
         on_change=_change,
         args=(_STRATEGY, "strategy"),

@@ -10,7 +10,7 @@ from lrerank.experiments.findings import SETTINGS
 from lrerank.store import Store
 from lrerank.ui.catalogs.choosing import catalog_box
 from lrerank.ui.frame import chosen, number_box
-from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages
+from lrerank.ui.playground.asked import STRATEGIES, percent, share_of_pages, strategy_label
 from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import populations
 from lrerank.ui.tune.feature_sets import ALL, LABELS, MINE, NO_CONTEXT, NO_RATES, TOPIC
@@ -96,15 +96,17 @@ def _varied(policy: Policy, wrong: dict[str, Any]) -> dict[str, Any]:
         wrong["rates"].warning(problem)
     strategies = st.multiselect(
         "Strategies",
-        _TRIED,
+        [*_TRIED, *({"bag"} & {policy.strategy})],
         default=[_TRIED[0]],
-        format_func=lambda name: {**STRATEGIES}[name],
+        format_func=strategy_label,
         wrap=True,
         key="strategies",
         bind="query-params",
         help="How exploring slots choose. Two of them make a heat map over strategy and rate.",
     )
     wrong["strategies"] = st.container()
+    if policy.strategy not in strategies:
+        st.caption(f"Your setting's strategy, {strategy_label(policy.strategy)}, is not among these.")
     mine = "All features" if policy.features is None else f"My {len(policy.features)} features"
     sets = [MINE, *([] if policy.features is None else [ALL]), NO_RATES, NO_CONTEXT, TOPIC]
     chosen_sets = st.multiselect(
@@ -159,5 +161,4 @@ def _more(question: str) -> dict[str, Any]:
 
 def _explained(policy: Policy) -> str:
     features = "all features" if policy.features is None else f"{len(policy.features)} features"
-    strategy = {**STRATEGIES}.get(policy.strategy, policy.strategy)
-    return f"Of your setting, from {plain(policy.origin)}: {strategy}, exploration rate {policy.exploration_rate:g}, {features}."
+    return f"Of your setting, from {plain(policy.origin)}: {strategy_label(policy.strategy)}, exploration rate {policy.exploration_rate:g}, {features}."

@@ -9,7 +9,7 @@ from typing import Any
 
 from lrerank.experiments.sweep_plan import Variant
 from lrerank.experiments.sweep_verdict import named_values, short_path
-from lrerank.ui.playground.asked import STRATEGIES
+from lrerank.ui.playground.asked import strategy_label
 from lrerank.ui.tune.feature_sets import called_apart
 from lrerank.ui.tune.setup import DRIFT, LAUNCHES
 
@@ -88,7 +88,7 @@ def _labels(path: str, values: Sequence[Any]) -> list[str]:
         case "features":
             labels = called_apart(values)
         case "strategy":
-            labels = [{**STRATEGIES}.get(value, str(value).capitalize()) for value in values]
+            labels = [strategy_label(value) for value in values]
         case "user_side":
             labels = ["with" if value else "without" for value in values]
         case _:
