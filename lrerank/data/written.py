@@ -23,6 +23,7 @@ _BODY = {
     )
     for decimal, other in ((".", ","), (",", "."))
 }
+_FOUR = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3}){3}")
 _MOST = 0.8
 _REMEDY = "write numbers with a decimal point, nothing between thousands and no unit"
 
@@ -89,6 +90,9 @@ def how_written(cells: Sequence[Any]) -> Written:
             return Written(note=f"{_quoted(each)} may be {low:g} or {high:g}; {_REMEDY}")
     if len(ways) > 1 and not units:
         return Written()  # digits with spaces between them: a telephone number, a code
+    of_four = [body for _, body, _ in parts.values() if _FOUR.fullmatch(body)]
+    if of_four and not units and all(int(part) < 256 for body in of_four for part in body.split(".")):
+        return Written()  # addresses of machines
     example = max(parts, key=len)
     return Written(ways[0].decimal, f"{_quoted(example)} is read as {ways[0].read(example)!r}".removesuffix(".0"))
 
