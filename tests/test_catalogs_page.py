@@ -16,6 +16,7 @@ from lrerank import Store, load_catalog
 from lrerank.data.cards import Card
 from lrerank.data.own import keep
 from lrerank.errors import DataError
+from lrerank.retrieval.index import text_index
 from lrerank.types import Interaction
 from lrerank.ui.catalogs import upload as uploads
 from lrerank.ui.catalogs.fields import distribution, field_rows, figure, preview
@@ -444,8 +445,19 @@ def test_with_a_catalog_goes_what_the_playground_made_of_it(store: Store) -> Non
     keep(store.catalogs, "shop", SHOP.encode(), ".csv", Card(id="sku"))
     (store.home / "demo" / "shop-01234567" / "models").mkdir(parents=True)
     page = AppTest.from_file(str(PAGE), default_timeout=60)
+    keep(store.catalogs, "twin", SHOP.encode(), ".csv", Card(id="sku"))
+    keep(store.catalogs, "other", SHOP.encode(), ".csv", Card(id="sku", only_listed=True, text=("title",)))
+    for name in ("shop", "other"):
+        text_index(load_catalog(name), store.indexes)
+    kept = sorted(store.indexes.iterdir())
     page.query_params["catalog"] = "shop"
     page.run()
     next(each for each in page.button if each.label == "Delete this catalog").click().run()
     assert not page.exception and page.success[0].value == "shop is deleted."
     assert list((store.home / "demo").iterdir()) == []
+    assert sorted(store.indexes.iterdir()) == kept and len(kept) == 2, "its twin has the same documents"
+    page.query_params["catalog"] = "twin"
+    page.run()
+    next(each for each in page.button if each.label == "Delete this catalog").click().run()
+    assert page.success[0].value == "twin is deleted."
+    assert [path.name.partition("-")[0] for path in store.indexes.iterdir()] == [load_catalog("other").fingerprint]

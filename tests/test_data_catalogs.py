@@ -193,7 +193,7 @@ def test_a_card_beside_the_file_is_applied(tmp_path: Path) -> None:
         ('[fields.nope]\nkind = "text"', "`fields`"),
         ('text = ["price"]', "can't be searched"),
         ('segment = "price"', "segments are named by"),
-        ('[fields.title]\nkind = "numeric"', "40 values are not numbers"),
+        ('[fields.title]\nkind = "numeric"', "40 of 40 values are not numbers"),
         ('[fields.title]\npath = "price"', "two columns have this path"),
     ],
 )

@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lrerank.data.cards import Card, FieldCard
 from lrerank.data.frames import load_frame
 from lrerank.data.written import Written, how_written
+from lrerank.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,17 @@ def test_plain_numbers_and_what_fits_no_way_are_as_before() -> None:
     assert Written().read("1.5") == 1.5 and Written().read("1,5") is None
     assert Written(",").read("1.5") is None and Written(",").read("many") is None
     assert Written(",").read("1,5") == 1.5 and math.isinf(Written(",").read("9" * 400) or 0)
+
+
+def test_the_cell_that_is_no_number_is_named_not_those_that_are() -> None:
+    prices = ["€ 1.299,00", "€ 5,50", "ask us", "€ 7,25"]
+    frame = pd.DataFrame({"id": list("abcd"), "price": prices})
+    card = Card(fields={"price": FieldCard(kind="numeric")})
+    with pytest.raises(DataError, match=r"price: 1 of 4 values are not numbers \(found 'ask us'\)"):
+        load_frame(frame, card, "t")
+    card = Card(fields={"price": FieldCard(kind="numeric", missing=("ask us",))})
+    loaded = load_frame(frame, card, "t")
+    assert [loaded.catalog.value("price", row) for row in (0, 2)] == [1299, None]
 
 
 def test_a_catalog_has_them_as_numbers_and_says_so() -> None:

@@ -43,7 +43,7 @@ def build_column(kind: FieldKind, values: Sequence[Any], card: FieldCard, separa
     """
     match kind:
         case "numeric":
-            return NumericColumn(_floats(_parsed(values, how_written(values).read, "numbers", place)))
+            return NumericColumn(_floats(_parsed(values, how_written(values, are_numbers=True).read, "numbers", place)))
         case "date":
             return NumericColumn(_floats(_parsed(values, seconds, "dates", place)))
         case "boolean":
@@ -101,7 +101,7 @@ def _parsed(values: Sequence[Any], parse: Callable[[Any], _T | None], wanted: st
         parsed.append(result)
     if odd:
         remedy = "Write numbers as 1234.5 and dates as 2026-01-31, or list what means missing under `missing`"
-        raise DataError(f"{len(odd)} values are not {wanted}", path=place, value=odd[0], remedy=remedy)
+        raise DataError(f"{len(odd)} of {len(values)} values are not {wanted}", path=place, value=odd[0], remedy=remedy)
     return parsed
 
 

@@ -52,11 +52,12 @@ class Written:
         return float(f"{sign}{re.sub('[^0-9]', '', whole)}.{decimals}")
 
 
-def how_written(cells: Sequence[Any]) -> Written:
+def how_written(cells: Sequence[Any], *, are_numbers: bool = False) -> Written:
     """How the numbers of a column are written.
 
     Args:
         cells: as `values.plain` gives them; None and words such as "n/a" are passed over.
+        are_numbers: whether somebody said so: then what is none is passed over as well.
     """
     telling = [
         each for each in cells if each is not None and not (isinstance(each, str) and each.lower() in NULL_WORDS)
@@ -71,9 +72,9 @@ def how_written(cells: Sequence[Any]) -> Written:
             is_plain = is_plain and number(each) is not None
         elif isinstance(each, bool) or number(each) is None:
             odd.append(each)
-            if len(odd) > (1 - _MOST) * len(telling):
+            if not are_numbers and len(odd) > (1 - _MOST) * len(telling):
                 return Written()
-    if odd:
+    if odd and not are_numbers:
         return Written(note=f"{_quoted(odd[0])} is no number, though most values are")
     if is_plain:
         return Written()

@@ -91,12 +91,23 @@ def text_index(catalog: Catalog, cache_folder: Path, encoder_name: str = "lsa") 
         if key in _MEMORY:
             _MEMORY.move_to_end(key)
             return _MEMORY[key]
-        path = cache_folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+        path = cache_folder / f"{catalog.fingerprint}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
         index = _read(path, key, catalog, encoder_name) or _build(path, key, catalog, encoder_name)
         _MEMORY[key] = index
         while len(_MEMORY) > _KEPT_IN_MEMORY:
             _MEMORY.popitem(last=False)
         return index
+
+
+def forget_indexes(fingerprint: str, cache_folder: Path) -> None:
+    """Removes what is cached for the catalogs of a fingerprint.
+
+    Raises:
+        StorageError: the cache folder can't be written.
+    """
+    with readable_errors(cache_folder, "the cache of indexes"):
+        for path in cache_folder.glob(f"{fingerprint}-*.npz"):
+            path.unlink(missing_ok=True)
 
 
 _MEMORY: OrderedDict[str, TextIndex] = OrderedDict()

@@ -11,14 +11,14 @@ from pathlib import Path
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from lrerank.data.own import card_text, delete
+from lrerank.data.own import card_text
 from lrerank.errors import LrerankError
 from lrerank.store import Store
 from lrerank.ui.catalogs.address import note, recall
 from lrerank.ui.catalogs.listing import Entry, bytes_text, entries
 from lrerank.ui.catalogs.opened import Opened, open_named
 from lrerank.ui.catalogs.parts import card_table, facts, fields, first_rows, title
-from lrerank.ui.demo import forget
+from lrerank.ui.catalogs.removing import remove
 from lrerank.ui.words import plain, told
 
 _TOLD = "data-told"
@@ -95,7 +95,7 @@ def _catalog(entry: Entry, found: Opened, store: Store) -> None:
         _go("Simulate on this catalog", "simulate", entry.name, ":material/groups:", main=True, off=not found.queries)
         _go("Try it in the playground", "playground", entry.name, ":material/tune:", off=not found.queries)
         if entry.origin == "your catalog":
-            _delete(entry, store)
+            _delete(entry, store, catalog.fingerprint)
     if found.can_be_simulated:
         st.caption(plain(found.told_queries()))
     else:
@@ -148,21 +148,20 @@ def _go(label: str, view: str, name: str, icon: str, *, off: bool, main: bool = 
             st.info(f"The page {view.capitalize()} is not part of this installation.")
 
 
-def _delete(entry: Entry, store: Store) -> None:
+def _delete(entry: Entry, store: Store, fingerprint: str = "") -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.markdown(
-            f"Delete **{plain(entry.name)}** for good? Its file, its card and what the playground made of it are removed from "
+            f"Delete **{plain(entry.name)}** for good? Its file, its card, its text index and what the playground made of it are removed from "
             "this machine. Runs that used "
             "it keep their figures, but can't go on."
         )
-        st.button("Delete this catalog", type="primary", on_click=_deleted, args=(store, entry.name))
+        st.button("Delete this catalog", type="primary", on_click=_deleted, args=(entry, fingerprint, store))
 
 
-def _deleted(store: Store, name: str) -> None:
+def _deleted(entry: Entry, fingerprint: str, store: Store) -> None:
     try:
-        delete(store.catalogs, name)
-        forget(name, store.home / "demo")
-        st.session_state[_TOLD] = True, f"{plain(name)} is deleted."
+        remove(entry, fingerprint, store)
+        st.session_state[_TOLD] = True, f"{plain(entry.name)} is deleted."
     except LrerankError as error:
         st.session_state[_TOLD] = False, told(error)
 
