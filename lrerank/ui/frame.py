@@ -10,7 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from lrerank.errors import InputError
+from lrerank.errors import InputError, LrerankError
+from lrerank.store import Store
 from lrerank.ui.downloads import Download
 from lrerank.ui.jobs import Jobs
 from lrerank.ui.policy import Policy
@@ -110,6 +111,29 @@ def download_buttons(found: Sequence[Download], of: str) -> None:
             on_click="ignore",
             width="stretch",
         )
+
+
+def go_on_button(run_id: str, refused: str) -> None:
+    """Goes on with a run that did not end.
+
+    Args:
+        refused: what of the session's state gets a sentence where that can't be done.
+    """
+    st.button(
+        "Go on",
+        icon=":material/resume:",
+        key=f"resume-{run_id}",
+        on_click=_go_on,
+        args=(run_id, refused),
+        help="Computes what is missing; what was finished stays.",
+    )
+
+
+def _go_on(run_id: str, refused: str) -> None:
+    try:
+        jobs().resume(Store(), run_id)
+    except LrerankError as error:
+        st.session_state[refused] = told(error)
 
 
 @cache

@@ -16,7 +16,7 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.results import Run, Runs
 from lrerank.store import Store
 from lrerank.ui.chart import chart
-from lrerank.ui.frame import badge, download_buttons, heading, jobs
+from lrerank.ui.frame import badge, download_buttons, go_on_button, heading
 from lrerank.ui.runs.beside import Beside, beside
 from lrerank.ui.runs.listing import Listed, frame, listed
 from lrerank.ui.runs.shown import Shown, facts_html, shown, state
@@ -180,25 +180,11 @@ def _actions(found: Shown) -> None:
             st.session_state[f"{page}-run"] = run.run_id
             st.switch_page(_VIEWS / f"{page}.py", query_params={_RUN: run.run_id})
         if found.status in _UNFINISHED:
-            st.button(
-                "Go on",
-                icon=":material/resume:",
-                key=f"resume-{run.run_id}",
-                on_click=_go_on,
-                args=(run,),
-                help="Computes what is missing; what was finished stays.",
-            )
+            go_on_button(run.run_id, _TOLD)
         with st.popover("Download", icon=":material/download:"):
             st.caption(f"Figures: {found.provenance}.")
             download_buttons(found.downloads, run.run_id)
         _delete(run)
-
-
-def _go_on(run: Run) -> None:
-    try:
-        jobs().resume(Store(), run.run_id)
-    except LrerankError as error:
-        st.session_state[_TOLD] = told(error)
 
 
 def _delete(run: Run) -> None:

@@ -14,7 +14,7 @@ from lrerank.experiments.early_stop import told
 from lrerank.experiments.results import Run, Runs
 from lrerank.store import Store
 from lrerank.ui import words
-from lrerank.ui.frame import heading, jobs
+from lrerank.ui.frame import go_on_button, heading, jobs
 from lrerank.ui.jobs import Job
 from lrerank.ui.runs.shown import state
 from lrerank.ui.simulate.controls import checked, controls
@@ -103,14 +103,7 @@ def _unfinished(outcome: Outcome) -> None:
         return
     st.info(words.plain(said))
     if outcome.status != "running":
-        st.button("Go on", icon=":material/resume:", on_click=_go_on, args=(outcome.run,))
-
-
-def _go_on(run: Run) -> None:
-    try:
-        jobs().resume(Store(), run.run_id)
-    except LrerankError as error:
-        st.session_state[_TOLD] = words.told(error)
+        go_on_button(outcome.run.run_id, _TOLD)
 
 
 def _live(run_id: str, traffic: float) -> None:
