@@ -112,6 +112,16 @@ def test_it_stops_by_itself_when_the_answer_is_clear(jobs: Jobs, store: Store) -
     assert job.look is not None and job.look.answer == "below" and job.run.count() < 12
 
 
+def test_with_several_worlds_it_stops_after_some_of_them(jobs: Jobs, store: Store) -> None:
+    """A world counts when all its replicates are finished, so they are gone through one after the other."""
+    uniform = {"arms.learned": {"kind": "uniform"}, "world.parameters": {}}
+    experiment = small(replicates=2, impressions=150, **{"world.worlds": 12, **uniform})
+    job = jobs.simulate(store, experiment, watched="learned", stops_when_clear=True)
+    assert job.wait(120) and job.run.status == "stopped" and not job.problem
+    assert job.look is not None and job.look.answer == "below" and job.look.decided_at is not None
+    assert {task.world for task in job.run.done()} <= set(range(job.look.decided_at + 1))
+
+
 def test_one_is_asked_to_stop_only_when_it_is_clear(jobs: Jobs, store: Store) -> None:
     job = jobs.simulate(store, small(), watched="learned")
     job.stop()

@@ -267,6 +267,9 @@ def test_every_arm_of_every_replicate_is_in_one_task(small: Experiment) -> None:
             arms = [arm for task, group in found.items() if task.replicate == replicate for arm in group]
             assert sorted(arms) == sorted(every)
         assert all(named_arms(small, task.group) == group for task, group in found.items())
+    several = small.with_values({"world.worlds": 2, "world.parameters": {}})
+    assert list(groups(several, {}, 2)) == [Task(0, 0), Task(1, 0), Task(0, 1), Task(1, 1)]
+    assert list(groups(several, {}, 2, by_world=True)) == [Task(0, 0), Task(0, 1), Task(1, 0), Task(1, 1)]
     left = groups(small, {(0, 0): {*every[:3]}, (0, 1): set(every)}, 1)
     assert left == {Task(0, 0, "+".join(every[3:])): every[3:]}
     assert named_arms(small, "all") == every

@@ -62,7 +62,10 @@ def simulate(
     seed: SeedOption = None,
     workers: WorkersOption = None,
     until_clear: Annotated[
-        bool, typer.Option("--until-clear", help="Look after every replicate, and stop when one arm's answer is clear.")
+        bool,
+        typer.Option(
+            "--until-clear", help="Look after every replicate (or world), stop when one arm's answer is clear."
+        ),
     ] = False,
     arm: Annotated[
         str | None, typer.Option(help="Which arm's, against the baseline; learned by default.", metavar="ARM")
@@ -90,7 +93,9 @@ def simulate(
     experiment = run.experiment
     enough = _enough(experiment, str(run.noted(WATCHED))) if until_clear else None
     try:
-        _follow(run, lambda: simulated(experiment, results=run, workers=workers), enough, quiet=quiet)
+        _follow(
+            run, lambda: simulated(experiment, results=run, workers=workers, by_world=until_clear), enough, quiet=quiet
+        )
     except RunStoppedError:
         pass
     except LrerankError:

@@ -18,7 +18,7 @@ _MOST_ARMS = 12
 
 
 def groups(
-    experiment: Experiment, done: Mapping[tuple[int, int], set[str]], workers: int
+    experiment: Experiment, done: Mapping[tuple[int, int], set[str]], workers: int, *, by_world: bool = False
 ) -> dict[Task, tuple[str, ...]]:
     """The tasks that are left, in the order in which they begin, and the arms of each.
 
@@ -27,14 +27,15 @@ def groups(
     Args:
         done: (world, replicate) → arms that are finished.
         workers: processes that want work.
+        by_world: one world after the other, for a run that ends when enough worlds are complete. Else replicate by
+            replicate through all worlds: a run that is cancelled has seen all of them.
     """
     every = (*experiment.arms, REFERENCE)
-    # Replicate by replicate through all worlds: a run that is stopped has seen all of them.
-    replicates = [
-        ((world, replicate), tuple(arm for arm in every if arm not in done.get((world, replicate), ())))
-        for replicate in range(experiment.replicates)
-        for world in range(experiment.world.worlds)
-    ]
+    worlds, numbers = range(experiment.world.worlds), range(experiment.replicates)
+    places = [(world, replicate) for replicate in numbers for world in worlds]
+    if by_world:
+        places.sort()
+    replicates = [(place, tuple(arm for arm in every if arm not in done.get(place, ()))) for place in places]
     left = [(place, arms) for place, arms in replicates if arms]
     parts = -(-workers // max(len(left), 1))
     found: dict[Task, tuple[str, ...]] = {}

@@ -90,6 +90,7 @@ def run(
     workers: int | None = None,
     cancel: Cancel | None = None,
     processes: Processes | None = None,
+    by_world: bool = False,
 ) -> Iterator[Snapshot]:
     """Runs what is not yet in the results; gives a snapshot about twice a second, the last one when all is done.
 
@@ -102,6 +103,7 @@ def run(
         workers: processes; as many as there are cores by default. 0 = none but this one.
         cancel: set, or true, when it is to stop.
         processes: begun already, to be used instead of new ones; they end with the run.
+        by_world: of several worlds one after the other, for who looks after every world.
 
     Raises:
         SpecError: the experiment has a sweep.
@@ -122,7 +124,7 @@ def run(
             raise SpecError("too few", path="workers", value=workers, remedy=remedy)
         count = usable_cores() if workers is None else workers
         kept = _Kept(results)
-        todo = groups(experiment, kept.arms(experiment), max(count, 1))
+        todo = groups(experiment, kept.arms(experiment), max(count, 1), by_world=by_world)
         yield from _Going(experiment, kept, todo, _stopper(cancel)).follow(store or Store(), count, processes)
 
 

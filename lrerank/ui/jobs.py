@@ -262,6 +262,7 @@ class Jobs:
             workers=self._workers,
             cancel=cancel,
             processes=self._prepared(),
+            by_world=each.noted(WATCHED) is not None,
         )
 
     def _prepared(self) -> Processes | None:

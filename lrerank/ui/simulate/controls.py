@@ -66,7 +66,7 @@ def controls() -> tuple[Setup, bool, float]:
         value=True,
         key="stops",
         bind="query-params",
-        help="Ends as soon as the answer is clear: looks after every replicate, with an interval that allows for looking.",
+        help="Ends as soon as the answer is clear: looks after every replicate (or world), with an interval that allows for looking.",
     )
     with st.expander("More"):
         more = _more()
@@ -175,7 +175,7 @@ def _more() -> dict[str, Any]:
         (1, 50),
         1,
         help="Above 1, worlds are drawn from a published distribution; intervals are then the wider ones, mostly those over "
-        "worlds, and the run goes to its end.",
+        "worlds, and the answer is looked for after every world.",
     )
     return {
         "baseline": baseline,

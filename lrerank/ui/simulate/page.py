@@ -26,7 +26,7 @@ from lrerank.ui.welcome.finished import RUN_ID, finished
 
 _RUN, _SETUPS, _TOLD = "run", "simulate-setups", "simulate-told"
 _SECONDS = 0.3
-_NOT_YET = "Nothing can be said yet: no replicate is finished."
+_NOT_YET = "Nothing can be said yet: no replicate, or where there are several worlds no world, is finished."
 _NOT_WATCHED = (
     "What it says is told at its end. On the way only the learned reranker, or a single other policy, is looked at, since "
     "an interval that allows for looking needs an arm that was chosen before."
@@ -130,7 +130,7 @@ def _live(run_id: str, traffic: float) -> None:
         icon=":material/check:",
         width="stretch",
         disabled=not clear,
-        help="As soon as the interval, which allows for looking after every replicate, excludes zero.",
+        help="As soon as the interval, which allows for looking again and again, excludes zero.",
     ):
         job.stop()
     shift = tastes_may_change(snapshot, job.experiment)
