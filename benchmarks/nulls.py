@@ -1,6 +1,6 @@
 """What experiments say where there is nothing to say: three worlds of which the answer is known beforehand.
 
-    python benchmarks/nulls.py [--null alike|best|quality] [--worlds 9] [--replicates 4] [--impressions 6000]
+    python benchmarks/nulls.py [--null alike|best|quality] [--worlds 9] [--replicates 4] [--impressions 6000] [--seed 0]
 
 - alike: all documents are equally relevant, good and liked. No arm differs from any other.
 - best: the order in which candidates come is that of their attractiveness, for everybody. Nothing is above it.
@@ -27,21 +27,17 @@ import argparse
 import pickle
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lrerank.experiments.arms.base import Arm, Outcomes, Requests, Served
-from lrerank.experiments.building import arms_of, logger_of, parameters_of, plan_of, scene_of, world_of
+from lrerank.experiments.building import parameters_of, scene_of
 from lrerank.experiments.compare import compare
 from lrerank.experiments.executor import Executor, InThisProcess, usable_cores
 from lrerank.experiments.jobs import CourseJob, Finished
-from lrerank.experiments.loop import Course
 from lrerank.experiments.precision import BothIntervals
 from lrerank.experiments.processes import Processes
 from lrerank.experiments.run import run
@@ -49,11 +45,10 @@ from lrerank.experiments.scene import Scene
 from lrerank.experiments.spec import REFERENCE, Experiment
 from lrerank.experiments.tables import Task
 from lrerank.store import Store
-from lrerank.types import IntArray
 
 SEED = 7_300
 NO_TASTE: dict[str, Any] = {"taste_strength": 0.0, "satiation": 0.0}
-PERSONAL: dict[str, Any] = {"kind": "learned", "cold_start": {"threshold": 0}}
+EVERYBODY: dict[str, Any] = {"cold_start": {"threshold": 0}}
 NULLS = ("alike", "best", "quality")
 
 
@@ -72,14 +67,14 @@ def experiment(null: str, learner: dict[str, Any], **values: Any) -> Experiment:
     own: dict[str, dict[str, Any]] = {}
     if null == "quality":
         del world["parameters"]["quality_spread"]
-        own = {"placebo": {**PERSONAL, "after": after, **learner}}
+        own = {"placebo": {"kind": "placebo", **EVERYBODY, "after": after, **learner}}
     arms = {
         "static": static,
         "popularity": {"kind": "popularity"},
         "by_segment": {"kind": "popularity", "by": "segment"},
         "uniform": {"kind": "uniform"},
         "pooled": {"kind": "pooled", "after": after, **learner},
-        "learned": {**PERSONAL, "after": after, **learner},
+        "learned": {"kind": "learned", **EVERYBODY, "after": after, **learner},
         **own,
     }
     base = Experiment.parse(
@@ -101,53 +96,6 @@ def figures_of(found: Experiment, workers: int | None) -> pd.DataFrame:
     """All figures of an experiment."""
     *_, last = run(found, workers=workers)
     return last.figures
-
-
-class Shuffled:
-    """An arm that takes every request for another one's user: as often the same ones, but never who it was.
-
-    Args:
-        users: [impressions] whom it takes each request to be of.
-    """
-
-    def __init__(self, arm: Arm, users: IntArray) -> None:
-        self._arm, self._users = arm, users
-
-    def rank(self, requests: Requests) -> Served:
-        return self._arm.rank(self._mistaken(requests))
-
-    def learn(self, requests: Requests, served: Served, outcomes: Outcomes) -> None:
-        self._arm.learn(self._mistaken(requests), served, outcomes)
-
-    def _mistaken(self, requests: Requests) -> Requests:
-        return replace(requests, user=self._users[requests.impression])
-
-
-def shuffled_figures(found: Experiment, scene: Scene, place: tuple[int, int]) -> pd.DataFrame:
-    """Figures of a replicate in which the arm `placebo` does not know who asks."""
-    plan = plan_of(found)
-    length = plan.log + plan.impressions
-    replicate = world_of(found, scene, place[0]).replicate(found.seed * 2**32 + place[1], length)
-    arms = arms_of(found, scene.search, *place)
-    users = np.random.default_rng([found.seed, *place]).permutation(replicate.arrivals(0, length).user)
-    arms["placebo"] = Shuffled(arms["placebo"], users)
-    logger = logger_of(found, scene.search, *place)
-    course = Course(scene.search, replicate, arms, logger, plan, reference=True)
-    for _ in course.advance():
-        pass
-    return course.figures(*place)
-
-
-def shuffled_run(found: Experiment, workers: int | None) -> pd.DataFrame:
-    """All figures of an experiment with a placebo."""
-    scene = scene_of(found, Store())
-    places = [(world, replicate) for world in range(found.world.worlds) for replicate in range(found.replicates)]
-    count = usable_cores() if workers is None else workers
-    one = partial(shuffled_figures, found, scene)
-    if not count:
-        return pd.concat(map(one, places), ignore_index=True)
-    with ProcessPoolExecutor(min(count, len(places))) as processes:
-        return pd.concat(processes.map(one, places), ignore_index=True)
 
 
 def alike(scene: Scene) -> Scene:
@@ -215,6 +163,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=9)
     parser.add_argument("--replicates", type=int, default=4)
     parser.add_argument("--impressions", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=0, help="of the replicates")
     parser.add_argument("--workers", type=int, default=None)
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="of the learners")
     given = parser.parse_args()
@@ -227,11 +176,10 @@ def main() -> None:
             world__worlds=given.worlds,
             replicates=given.replicates,
             impressions=given.impressions,
+            seed=given.seed,
         )
         if null == "alike":
             figures = figures_in(alike(scene_of(found, Store())), found, given.workers)
-        elif null == "quality":
-            figures = shuffled_run(found, given.workers)
         else:
             figures = figures_of(found, given.workers)
         print(f"{null}, against {found.baseline}, per 1,000 pages ({time.perf_counter() - started:.0f} s)")

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from lrerank.charts.run_view import STOPPED
 from lrerank.experiments.arm_specs import LearnedSpec
+from lrerank.experiments.lifts import personal
 from lrerank.experiments.results import Runs
 from lrerank.experiments.run import Snapshot, run
 from lrerank.experiments.spec import Experiment
@@ -54,6 +55,14 @@ def test_the_pooled_learner_differs_in_the_user_side_alone() -> None:
         arms[name].model_dump(exclude={"kind", "user_side", "cold_start"}) for name in ("pooled", LEARNED)
     )
     assert pooled == learned
+
+
+def test_a_placebo_that_is_chosen_is_a_step_and_the_same_learner() -> None:
+    experiment = Setup(POLICY, arms=("learned", "placebo", "pooled")).experiment()
+    assert experiment.waterfall == ("static", "pooled", "placebo", "learned")
+    assert personal(experiment).startswith("What learned has above placebo is personal")
+    assert "placebo" not in Setup(POLICY).experiment().arms, "it takes its time, so it is nobody's by default"
+    assert carried(experiment, "", "placebo") is None
 
 
 @pytest.mark.parametrize("members", [5, 8])

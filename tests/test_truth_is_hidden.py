@@ -47,6 +47,7 @@ ARMS = {
     "found": {"kind": "retrieval"},
     "chance": {"kind": "uniform"},
     "pooled": {"kind": "pooled"},
+    "placebo": {"kind": "placebo"},
     "learned": {"kind": "learned"},
     "examining": {"kind": "learned", "position": "examination", "strategy": "softmax"},
     "bag": {"kind": "learned", "strategy": "bag", "cold_start": {"threshold": 0}},
@@ -86,10 +87,10 @@ def scene(experiment: Experiment) -> Scene:
 def followed(experiment: Experiment, search: Search, world: World, *, first: int) -> dict[str, Recorder]:
     """The arms after a log of 200 impressions that nobody learns of, if any, and `first` impressions of their own."""
     plan = replace(plan_of(experiment), batch=first, impressions=first, bins=1)
-    recorders = {name: Recorder(arm) for name, arm in arms_of(experiment, search, 0, 0).items()}
-    course = Course(
-        search, world.replicate(0, 600), recorders, logger_of(experiment, search, 0, 0), plan, reference=False
-    )
+    replicate = world.replicate(0, 600)
+    users = replicate.arrivals(0, 600).user
+    recorders = {name: Recorder(arm) for name, arm in arms_of(experiment, search, 0, 0, users=users).items()}
+    course = Course(search, replicate, recorders, logger_of(experiment, search, 0, 0), plan, reference=False)
     list(course.advance())
     return recorders
 

@@ -25,6 +25,7 @@ _OF_ARMS: Mapping[str, str] = {
     "static": "#8a94a3",
     "rerank": "#8a94a3",
     "pooled": "#00996f",
+    "placebo": "#7845e6",
     "context": "#8a7400",
     "popularity": "#d9822b",
     "segment_popularity": "#b35900",

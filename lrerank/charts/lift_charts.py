@@ -12,7 +12,7 @@ from lrerank.charts.figures import LOWERS, NEUTRAL, Figure, array, colours, fain
 from lrerank.charts.lines import PER, band, marks, tastes_change, texts
 from lrerank.charts.so_far import mean_curve, so_far
 from lrerank.experiments.bands import net_return as returns_of
-from lrerank.experiments.lifts import lifts
+from lrerank.experiments.lifts import lifts, personal
 from lrerank.experiments.spec import REFERENCE, Experiment
 from lrerank.experiments.twins import twins
 from lrerank.experiments.waterfall import Step
@@ -136,7 +136,7 @@ def waterfall(figures: pd.DataFrame, experiment: Experiment) -> Waterfall:
     note = f"Whiskers: 95 % interval of what a step adds, paired over {steps[0].value.noise.n} replicates{sources}."
     levels = f"{steps[0].arm} brings {bars[0].value:,.0f} per 1,000 searches, the best possible lists {reference:,.0f}."
     left_out = [f"{each}." for each in (*(step.note for step in steps), found.note) if each]
-    notes = dict.fromkeys([note, levels, *left_out])
+    notes = dict.fromkeys(each for each in (note, levels, personal(experiment), *left_out) if each)
     return Waterfall(title, axis, of, arms, tuple(bars), reference, " ".join(notes))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from lrerank.cli.common import console, say, table
-from lrerank.experiments.lifts import explained, lifts
+from lrerank.experiments.lifts import explained, lifts, personal
 from lrerank.experiments.spec import Experiment
 from lrerank.experiments.waterfall import Step
 from lrerank.experiments.wording import measured, unit
@@ -30,6 +30,8 @@ def print_lifts(figures: pd.DataFrame, experiment: Experiment, traffic: float | 
     found = lifts(figures, experiment)
     if found.steps:
         _print_waterfall(found.steps, experiment)
+        if told := personal(experiment):
+            say(told)
         console.print()
     for each in found.exploration:
         console.print(explained(each, experiment, traffic), highlight=False, markup=False, soft_wrap=True)

@@ -23,7 +23,7 @@ from lrerank.cli.run_tables import (
     values_json,
 )
 from lrerank.errors import InputError, LrerankError
-from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.arm_specs import LearnerSpec, PlaceboSpec
 from lrerank.experiments.as_pipeline import as_pipeline
 from lrerank.experiments.findings import WATCHED, about, comparisons, found_by, sentence_of
 from lrerank.experiments.groups_table import groups_table
@@ -261,7 +261,7 @@ def _exported(run: Run, out: Path, arm: str | None, model_id: str, traffic: floa
             "only arms that learn are stages of their own",
             path="--arm",
             value=arm,
-            remedy=nearest(arm or "", learners),
+            remedy=nearest(arm or "", (name for name, spec in learners.items() if not isinstance(spec, PlaceboSpec))),
         )
     found = as_pipeline(experiment, arm, model_id)
     if found.impossible:

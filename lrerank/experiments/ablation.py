@@ -14,7 +14,7 @@ import pandas as pd
 
 from lrerank.data.catalog import Catalog
 from lrerank.data.load import load_catalog
-from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.arm_specs import LearnerSpec, PlaceboSpec
 from lrerank.experiments.compare import paired
 from lrerank.experiments.precision import Source
 from lrerank.experiments.simultaneous import mean_of_worlds, simultaneous
@@ -134,14 +134,21 @@ def ablation_table(figures: pd.DataFrame, experiment: Experiment, groups: Mappin
 
 
 def learner_of(experiment: Experiment, arm: str) -> LearnerSpec:
-    """The spec of an arm that learns from features.
+    """The spec of an arm that learns from features, and not of a placebo, which is only there to be compared with.
 
     Raises:
         SpecError: no such arm, or another kind.
     """
-    learners = {name: spec for name, spec in experiment.arms.items() if isinstance(spec, LearnerSpec)}
+    learners = {
+        name: spec
+        for name, spec in experiment.arms.items()
+        if isinstance(spec, LearnerSpec) and not isinstance(spec, PlaceboSpec)
+    }
     if arm not in learners:
-        raise SpecError("this is no arm that learns from features", value=arm, remedy=nearest(arm, learners))
+        said = "this is no arm that learns from features"
+        if isinstance(experiment.arms.get(arm), PlaceboSpec):
+            said = "a placebo is only there to be compared with"
+        raise SpecError(said, value=arm, remedy=nearest(arm, learners))
     return learners[arm]
 
 

@@ -40,7 +40,7 @@ class ColdStartSpec(Part):
 
 
 class LearnerSpec(Part):
-    """What learned and pooled arms share.
+    """What learned, pooled and placebo arms share.
 
     Attributes:
         strategy, exploration_rate, exploration_parameters: as in the stage.
@@ -153,6 +153,17 @@ class PooledSpec(LearnerSpec):
     user_side: Literal[False] = False
 
 
+class PlaceboSpec(LearnerSpec):
+    """The learned reranker with the users of all requests shuffled: as much to learn from, and nobody known.
+
+    More columns alone change how a model learns. What a learned arm has above the placebo of the same settings is
+    personal, and that users tire of a topic is part of it: the placebo sees nobody tire.
+    """
+
+    kind: Literal["placebo"]
+    user_side: Literal[True] = True
+
+
 class RerankSpec(Part):
     """Static relevance, the same for every user.
 
@@ -200,6 +211,6 @@ class UniformSpec(Part):
 
 
 ArmSpec: TypeAlias = Annotated[
-    LearnedSpec | PooledSpec | RerankSpec | PopularitySpec | MMRSpec | RetrievalSpec | UniformSpec,
+    LearnedSpec | PooledSpec | PlaceboSpec | RerankSpec | PopularitySpec | MMRSpec | RetrievalSpec | UniformSpec,
     Field(discriminator="kind"),
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrerank.errors import LrerankError
-from lrerank.experiments.arm_specs import LearnerSpec, MMRSpec, RerankSpec, RetrievalSpec
+from lrerank.experiments.arm_specs import LearnerSpec, MMRSpec, PlaceboSpec, RerankSpec, RetrievalSpec
 from lrerank.experiments.spec import Experiment
 
 MODEL_ID = "search_personalization_v1"
@@ -56,6 +56,9 @@ def as_pipeline(experiment: Experiment, arm: str, model_id: str = MODEL_ID, aske
     spec = experiment.arms[arm]
     before = experiment.world.stages()
     left_out: dict[str, Any] = {}
+    if isinstance(spec, PlaceboSpec):
+        remedy = "Choose the learned arm that it is there to be compared with"
+        raise LrerankError("no stage ranks as a placebo does", path=f"arms.{arm}", value=spec.kind, remedy=remedy)
     if isinstance(spec, LearnerSpec):
         stage: dict[str, Any] | None = spec.stage(model_id, experiment.slots)
         defaults = {name: field.default for name, field in LearnerSpec.model_fields.items()}

@@ -17,6 +17,7 @@ from lrerank.experiments.arm_specs import (
     ArmSpec,
     LearnerSpec,
     MMRSpec,
+    PlaceboSpec,
     PopularitySpec,
     RerankSpec,
     RetrievalSpec,
@@ -28,12 +29,14 @@ from lrerank.experiments.arms.fixed import MMR, LexicalRerank, RetrievalOrder, U
 from lrerank.experiments.arms.learned import Learned
 from lrerank.experiments.arms.popularity import Popularity
 from lrerank.experiments.arms.segment_popularity import SegmentPopularity
+from lrerank.experiments.arms.shuffled import Shuffled
 from lrerank.experiments.arms.trees import Trees
 from lrerank.experiments.loop import Course, Plan
 from lrerank.experiments.scene import Scene, build_scene
 from lrerank.experiments.search import Search
 from lrerank.experiments.spec import REFERENCE, Experiment
 from lrerank.store import Store
+from lrerank.types import IntArray
 from simulators.parameters import WorldParameters, draw_parameters
 from simulators.world import Documents, Queries, World
 
@@ -98,12 +101,18 @@ def world_of(experiment: Experiment, scene: Scene, number: int, *, truth_seed: i
 
 
 def arms_of(
-    experiment: Experiment, search: Search, world: int, replicate: int, names: Collection[str] | None = None
+    experiment: Experiment,
+    search: Search,
+    world: int,
+    replicate: int,
+    names: Collection[str] | None = None,
+    users: IntArray | None = None,
 ) -> dict[str, Arm]:
     """Fresh arms that know nothing yet, in the order of the spec.
 
     Args:
         names: which; None for all.
+        users: [impressions] of the replicate, the log's included: what a placebo shuffles, and no other arm needs.
 
     Raises:
         LrerankError: an arm can't be made for this catalog; the path names it.
@@ -112,7 +121,8 @@ def arms_of(
     for name, spec in experiment.arms.items():
         if names is None or name in names:
             try:
-                found[name] = _arm(spec, search, experiment.slots, _luck(experiment, world, replicate, name))
+                luck = _luck(experiment, world, replicate, name)
+                found[name] = _arm(spec, search, experiment.slots, luck, users)
             except LrerankError as error:
                 value = {} if error.value is None else {"value": error.value}
                 path = f"arms.{name}" + (f".{error.path}" if error.path else "")
@@ -163,7 +173,10 @@ def course_of(
         peopled = world.replicate(number, plan.log + plan.impressions)
     except ValueError as error:
         raise _impossible(error) from error
-    arms = {name: _Named(name, arm) for name, arm in arms_of(experiment, scene.search, *place, names).items()}
+    has_placebo = any(isinstance(experiment.arms.get(name), PlaceboSpec) for name in names)
+    users = peopled.arrivals(0, plan.log + plan.impressions).user if has_placebo else None
+    made = arms_of(experiment, scene.search, *place, names, users)
+    arms = {name: _Named(name, arm) for name, arm in made.items()}
     logger = logger_of(experiment, scene.search, *place)
     return Course(scene.search, peopled, arms, logger, plan, reference=REFERENCE in names)
 
@@ -187,8 +200,12 @@ class _Named:
             raise ArmFailedError(self.name) from error
 
 
-def _arm(spec: ArmSpec, search: Search, slots: int, luck: np.random.SeedSequence) -> Arm:
+def _arm(spec: ArmSpec, search: Search, slots: int, luck: np.random.SeedSequence, users: IntArray | None) -> Arm:
     match spec:
+        case PlaceboSpec():
+            if users is None:
+                raise ValueError("a placebo needs the users of the replicate")
+            return Shuffled(Learned(search, spec, slots=slots, seed=luck), users, luck)
         case LearnerSpec():
             return Learned(search, spec, slots=slots, seed=luck)
         case RerankSpec(method="ltr"):

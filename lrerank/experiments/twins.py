@@ -1,4 +1,4 @@
-"""Which arms differ in exploration alone: what an arm that explores has to be compared with."""
+"""Which arms differ in one thing alone: what an arm that explores, or that knows users, has to be compared with."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def explores(spec: LearnerSpec) -> bool:
     if spec.strategy == "epsilon_greedy":
         return spec.exploration_rate > 0
     return spec.strategy != "greedy"
+
+
+def same_but_for_users(one: LearnerSpec, other: LearnerSpec) -> bool:
+    """Whether two arms of different kinds learn, rank and explore alike: a learned arm and its placebo."""
+    (rest, numbers), (others, other_numbers) = _learner(one), _learner(other)
+    alike = {**rest, "kind": others["kind"]} == others and numbers == other_numbers
+    return alike and one.explorer() == other.explorer()
 
 
 def _learner(spec: LearnerSpec) -> tuple[dict[str, Any], object]:

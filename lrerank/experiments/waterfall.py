@@ -1,7 +1,7 @@
 """The lift waterfall: what each step from the static ranking to the reference list adds, paired over replicates.
 
-The step from the static ranking to the pooled learner is learned popularity; what the user side adds above the pooled
-learner is personalization.
+The step from the static ranking to the pooled learner is learned popularity. What the user side adds above the pooled
+learner is personalization and what more columns alone change about learning; a placebo between them tells the two apart.
 """
 
 from __future__ import annotations

@@ -43,10 +43,8 @@ def untold(experiment: Experiment) -> str:
 def no_steps(experiment: Experiment) -> str:
     """Why lifts can't be told step by step, in a sentence."""
     if not experiment.waterfall:
-        needed = [ARMS[name].label for name in STEPS]
-        return (
-            f"Lift by step goes from {needed[0]} over {needed[1]} to {needed[2]}: two of them at least, with the first."
-        )
+        first, *between, last = (ARMS[name].label for name in STEPS)
+        return f"Lift by step goes from {first} over {' and '.join(between)} to {last}: two of them at least, with the first."
     start, end = experiment.window
     return f"Lift by step is told of searches {start:,} to {end:,}, and not all of its policies have got so far."
 

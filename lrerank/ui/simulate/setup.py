@@ -37,7 +37,7 @@ class ArmChoice:
     spec: Mapping[str, Any]
 
 
-POOLED, LEARNED, GREEDY = "pooled", "learned", "greedy"
+POOLED, PLACEBO, LEARNED, GREEDY = "pooled", "placebo", "learned", "greedy"
 
 ARMS: Mapping[str, ArmChoice] = MappingProxyType(
     {
@@ -55,6 +55,11 @@ ARMS: Mapping[str, ArmChoice] = MappingProxyType(
         "retrieval": ArmChoice("retrieval", "As hybrid search found them.", {"kind": "retrieval"}),
         "uniform": ArmChoice("uniform (random)", "Every order alike likely.", {"kind": "uniform"}),
         POOLED: ArmChoice("pooled (not personal)", "Your setting without who clicked.", {"kind": "pooled"}),
+        PLACEBO: ArmChoice(
+            "placebo (users shuffled)",
+            "Your setting with the users of all searches shuffled: what learned has above it is personal.",
+            {"kind": "placebo"},
+        ),
         LEARNED: ArmChoice("learned (my setting)", "The policy that you carry.", {"kind": "learned"}),
         GREEDY: ArmChoice(
             "greedy (no exploring)",
@@ -68,8 +73,8 @@ ARMS: Mapping[str, ArmChoice] = MappingProxyType(
 BASELINES = tuple(name for name in ARMS if name not in (LEARNED, GREEDY))
 USUAL_ARMS = ("static", POOLED, LEARNED, GREEDY)
 
-# From static relevance over what everybody's clicks teach to what is personal.
-STEPS = ("static", POOLED, LEARNED)
+# From static relevance over what everybody's clicks teach, and what more columns do to learning, to what is personal.
+STEPS = ("static", POOLED, PLACEBO, LEARNED)
 _BATCH, _BINS = 25, 20
 
 
@@ -174,10 +179,10 @@ class Setup:
         if POOLED in names:  # the same learner but for the user, to whom it then is no stranger either
             own = self.policy.arm_values(POOLED)
             values |= {path: value for path, value in own.items() if not path.endswith(".cold_start")}
-        if LEARNED in names:
-            values |= self.policy.arm_values(LEARNED)
+        for name in (PLACEBO, LEARNED, GREEDY):
+            if name in names:
+                values |= self.policy.arm_values(name)
         if GREEDY in names:
-            values |= self.policy.arm_values(GREEDY)
             values |= {f"arms.{GREEDY}.strategy": "greedy", f"arms.{GREEDY}.exploration_rate": 0.0}
             if self.policy.strategy == "bag":  # the same learner has the same members
                 values[f"arms.{GREEDY}.bag"] = self.policy.bag

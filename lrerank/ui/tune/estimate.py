@@ -16,7 +16,7 @@ _LOOKED_AT = 12
 _LEAST_FRESH = 8
 # What an arm that learns nothing takes of the time of one that learns.
 _PLAIN = 0.1
-_LEARNERS = ("learned", "pooled")
+_LEARNERS = ("learned", "pooled", "placebo")
 
 
 def work(experiment: Experiment) -> float:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from lrerank.errors import LrerankError
 from lrerank.evaluation.intervals import Estimate
 from lrerank.experiments.ablation import Ablation
-from lrerank.experiments.arm_specs import LearnerSpec
+from lrerank.experiments.arm_specs import LearnerSpec, PlaceboSpec
 from lrerank.experiments.as_pipeline import Exported, as_pipeline
 from lrerank.experiments.cold_start import ColdStart
 from lrerank.experiments.findings import ABLATION, COLD_START, SETTINGS, found_by, study_of
@@ -73,9 +73,11 @@ class Panel:
         return next((row for row in self.rows if row.variant.name == simulated_as), None)
 
     def carried(self, row: SettingRow, origin: str) -> Policy | None:
-        """A setting as the policy that travels; None where it is no learned reranker."""
+        """A setting as the policy that travels; None where it is no learner that can be shipped."""
         spec = self.condition.experiment.arms[row.variant.name]
-        return Policy.of_arm(spec, origin) if isinstance(spec, LearnerSpec) else None
+        if not isinstance(spec, LearnerSpec) or isinstance(spec, PlaceboSpec):
+            return None
+        return Policy.of_arm(spec, origin)
 
     def exported(self, row: SettingRow) -> Exported | None:
         """A setting as a pipeline; None where no stage ranks so."""
