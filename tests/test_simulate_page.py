@@ -227,8 +227,8 @@ class TestFinished:
             outcome.experiment.with_values({"replicates": Setup(Policy()).replicates}) == Setup(Policy()).experiment()
         )
         assert outcome.sentence.startswith("In this built-in world learned leads static: +")
-        assert outcome.exploration.startswith("Exploration of learned: net return")
-        assert "impression" not in outcome.sentence + outcome.exploration, "pages say searches"
+        assert outcome.exploration().startswith("Exploration of learned: net return")
+        assert "impression" not in outcome.sentence + outcome.exploration(), "pages say searches"
 
     def test_this_program_computes_the_same(self, outcome: Outcome) -> None:
         """Within what another processor's rounding may turn over: a model that learns amplifies it, page by page. Half

@@ -278,7 +278,7 @@ def test_only_fresh_figures_are_concluded(store: Store) -> None:
     assert told.reason.endswith("what can't be told apart from it: 0.05.")
     assert told.price == "Exploring changes 30 % of pages, which costs 20.0 clicks per 1,000 searches at once."
     row = next(row for row in panel.rows if row.variant.values[RATE] == 0.05)
-    assert "40 % have a slot that is drawn; fewer are changed" in pages_told(panel, row)
+    assert "40 % of the pages that the model ranks contain an explored slot; fewer" in pages_told(panel, row)
     [never] = [row for row in panel.rows if row.variant.values[RATE] == 0]
     assert pages_told(panel, never).endswith("not yet placed, higher. This setting never explores.")
     assert "at a rate of 0.1 on 65 %" in pages_help(10)

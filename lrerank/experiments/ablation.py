@@ -82,7 +82,8 @@ class Ablation:
         if harmful:
             parts.append(f"without {_named(harmful)} it does better")
         if rest:
-            parts.append(f"of {rest} groups no effect is shown" if parts else f"Of {rest} groups no effect is shown")
+            others = f"the other {rest} groups show" if rest > 1 else "the other group shows"
+            parts.append(f"{others} no clear effect" if parts else f"none of {rest} groups shows a clear effect")
         found = "; ".join(parts)
         how = f"{100 * self.level:g} % intervals for all groups at once, {self.source}, {self.replicates} replicates"
         return f"{found[0].upper()}{found[1:]} ({how})."

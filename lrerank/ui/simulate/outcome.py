@@ -12,7 +12,7 @@ from lrerank.charts.values import values_of
 from lrerank.errors import LrerankError
 from lrerank.experiments.arm_specs import LearnedSpec
 from lrerank.experiments.findings import comparisons, sentence_of
-from lrerank.experiments.lifts import explained, lifts
+from lrerank.experiments.lifts import Exploration, explained, lifts
 from lrerank.experiments.results import Run, Status
 from lrerank.experiments.side_by_side import labels, side_by_side
 from lrerank.experiments.spec import Experiment
@@ -72,10 +72,17 @@ class Outcome:
         """Who leads, by how much, how sure, from when on."""
         return sentence_of(self.run, self.figures)
 
+    def exploration(self, traffic: float | None = None) -> str:
+        """What exploration of an arm costs and brings; "" where no arm has a twin that never explores.
+
+        Args:
+            traffic: searches a day, to tell the break-even in days as well.
+        """
+        return " ".join(explained(each, self.experiment, traffic) for each in self._explored)
+
     @cached_property
-    def exploration(self) -> str:
-        """What exploration of an arm costs and brings; "" where no arm has a twin that never explores."""
-        return " ".join(explained(each, self.experiment) for each in lifts(self.figures, self.experiment).exploration)
+    def _explored(self) -> tuple[Exploration, ...]:
+        return lifts(self.figures, self.experiment).exploration
 
     def groups(self, by: str, *, difference: bool) -> GroupsChart | None:
         """Reward by segment, history or position; None where there is nothing to tell."""

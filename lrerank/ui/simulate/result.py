@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import pandas as pd
@@ -47,11 +47,13 @@ def draw_outcome(outcome: Outcome, traffic: float) -> None:
     st.html(f'<p class="lr-lead">{escape(outcome.sentence)}</p>')
     if outcome.status == "stopped":
         st.caption(STOPPED)
-    if outcome.exploration:
-        st.caption(plain(outcome.exploration))
+    if explored := outcome.exploration(traffic):
+        st.caption(plain(explored))
     _what_next(outcome, traffic)
     view = _view(_ENDED)
     match view:
+        case "Exploration":  # what is said of it stands above
+            _exploration(outcome.figures, outcome.experiment, traffic, {})
         case "Segments":
             _groups(outcome, "segment")
         case "Cold start":
@@ -86,7 +88,9 @@ def _draw(view: str, figures: pd.DataFrame, experiment: Experiment, traffic: flo
                 return
             _chart(view, waterfall_figure(steps), steps.title, steps.note)
         case "Exploration":
-            _exploration(figures, experiment, traffic)
+            found = lifts(figures, experiment).exploration
+            said = {each.comparison.arm: explained(each, experiment, traffic) for each in found}
+            _exploration(figures, experiment, traffic, said)
         case _:
             curves = difference_curves(figures, experiment)
             _chart(view, difference_figure(curves), curves.title, curves.note)
@@ -99,14 +103,11 @@ def _chart(view: str, figure: dict[str, object], title: str, note: str, height: 
         st.caption(plain(note))
 
 
-def _exploration(figures: pd.DataFrame, experiment: Experiment, traffic: float) -> None:
+def _exploration(figures: pd.DataFrame, experiment: Experiment, traffic: float, said: Mapping[str, str]) -> None:
     found = net_return(figures, experiment)
     if not found:
         st.info(untold(experiment) or "The first figures come in a few seconds.")
         return
-    said = {
-        each.comparison.arm: explained(each, experiment, traffic) for each in lifts(figures, experiment).exploration
-    }
     for curve in found:
         _chart(f"Exploration of {curve.arm}", net_return_figure(curve, traffic), curve.title, said.get(curve.arm, ""))
 

@@ -87,8 +87,8 @@ def _varied(policy: Policy, wrong: dict[str, Any]) -> dict[str, Any]:
         wrap=True,
         key="rates",
         bind="query-params",
-        help="Share of slots that are drawn at random, from 0 to 1; type any other, such as 0.03 or 3 %. Ten slots make "
-        f"more of a page: at 0.1, {percent(share_of_pages(0.1))} of pages have a slot that is drawn.",
+        help="Share of slots that explore, from 0 to 1; type any other, such as 0.03 or 3 %. Ten slots make more of a page: "
+        f"at 0.1, {percent(share_of_pages(0.1))} of pages contain an explored slot.",
     )
     rates, problem = read_rates(texts)
     wrong["rates"] = st.container()

@@ -37,8 +37,8 @@ Conditions: TypeAlias = Sequence[tuple[Condition, Run]]
 _MOST_NAMED = 3
 _CHANGED = "Share of pages on which exploring really put a document where the model values another one, not yet placed, higher."
 _WHY_FEWER = (
-    "a draw may fall on the document that would stand there anyway, and users of whom too little is known get the "
-    "fallback's list, in which nothing is drawn."
+    "an explored slot may get the document that would stand there anyway, and users of whom too little is known get the "
+    "fallback's list, which does not explore."
 )
 _STUDIES = {SETTINGS: "sweep", ABLATION: "ablation", COLD_START: "cold-start study"}
 
@@ -296,22 +296,22 @@ def sentence_case(text: str) -> str:
 
 
 def pages_told(panel: Panel, row: SettingRow) -> str:
-    """How a setting's pages that are changed go with those on which a slot is drawn, which other pages tell."""
+    """How a setting's pages that are changed go with those that contain an explored slot, which other pages tell."""
     policy, slots = panel.carried(row, ""), panel.condition.experiment.slots
     spec = panel.condition.experiment.arms[row.variant.name]
     if isinstance(spec, LearnerSpec) and not explores(spec):
         return f"{_CHANGED} This setting never explores."
-    drawn = "Slots are drawn on more pages than that"
+    explored = "More pages than that contain an explored slot"
     if policy is not None and policy.strategy == "epsilon_greedy":
         share = percent(share_of_pages(policy.exploration_rate, slots))
-        drawn = f"At this rate, of the pages that the model ranks {share} have a slot that is drawn; fewer are changed"
-    return f"{_CHANGED} {drawn}: {_WHY_FEWER}"
+        explored = f"At this rate {share} of the pages that the model ranks contain an explored slot; fewer are changed"
+    return f"{_CHANGED} {explored}: {_WHY_FEWER}"
 
 
 def pages_help(slots: int) -> str:
     """What the column says that tells how many pages are changed."""
     share = percent(share_of_pages(0.1, slots))
-    return f"{_CHANGED} A slot is drawn on more pages, at a rate of 0.1 on {share}: {_WHY_FEWER}"
+    return f"{_CHANGED} More pages contain an explored slot, at a rate of 0.1 {share} of them: {_WHY_FEWER}"
 
 
 def gaps(exported: Exported | None) -> list[str]:

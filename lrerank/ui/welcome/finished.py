@@ -57,7 +57,7 @@ def outcome() -> Outcome:
     """What it says, read once."""
     found = Outcome(finished())
     # Worked out when it is first asked for.
-    _ = found.sentence, found.exploration
+    _ = found.sentence, found.exploration()
     return found
 
 

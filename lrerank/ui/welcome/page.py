@@ -110,7 +110,7 @@ def draw() -> None:
     left, right = st.columns([2.1, 1], gap="large")
     with left:
         st.html(f'<p class="lr-lead">{escape(shown.sentence)}</p>')
-        st.caption(plain(shown.exploration))
+        st.caption(plain(shown.exploration()))
         st.html(drawing(steps))
         st.caption(steps.title)
         st.page_link(
