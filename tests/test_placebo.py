@@ -143,7 +143,10 @@ def test_the_steps_add_up_and_what_is_personal_is_said(small: Experiment, here: 
     assert [step.arm for step in steps] == [*STEPS, REFERENCE]
     added = sum(step.difference.value for step in steps if step.difference)
     assert added == pytest.approx(steps[-1].value.value - steps[0].value.value)
-    assert personal(small).startswith("What learned has above placebo is personal")
+    said = personal(small)
+    assert said.startswith("What learned has above placebo is personal") and "strangers" not in said
+    with_fallback = {f"arms.{arm}.cold_start.threshold": 2 for arm in ("placebo", "learned")}
+    assert "strangers" in personal(small.with_values(with_fallback))
     other = small.with_values({"arms.placebo.exploration_rate": 0.05})
     assert "differ in other settings" in personal(other)
     assert "need be personal" in personal(small.with_values({"waterfall": ["static", "pooled", "learned"]}))
