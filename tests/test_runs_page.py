@@ -196,6 +196,10 @@ def test_the_address_says_what_is_shown_and_a_deleted_run_is_gone(runs: Runs, mo
     (question,) = (each.value for each in app.markdown if each.value.startswith("## "))
     assert "<b>" in question.replace("\\", "") and "\\*this\\*" in question
     assert app.dataframe[0].value["Run"].tolist() == [run.run_id]
+    height = app.dataframe[0].proto.row_height
+    app.query_params["demo"] = "1"
+    # Type is larger by 19 / 16; in lower rows a long question would be cut.
+    assert app.run().dataframe[0].proto.row_height >= height * 19 / 16
     app.button(key=f"delete-{run.run_id}").click().run()
     assert not app.exception and runs.ids() == [] and app.info[0].value.startswith("No runs yet.")
 

@@ -281,7 +281,7 @@ def test_only_fresh_figures_are_concluded(store: Store) -> None:
     assert "40 % of the pages that the model ranks contain an explored slot; fewer" in pages_told(panel, row)
     [never] = [row for row in panel.rows if row.variant.values[RATE] == 0]
     assert pages_told(panel, never).endswith("not yet placed, higher. This setting never explores.")
-    assert "at a rate of 0.1 on 65 %" in pages_help(10)
+    assert "65 % at a rate of 0.1" in pages_help(10)
     nothing = recommended(made(asked, store, [0.1, 0.09, 0.01], [0.0004]), experiment)
     assert nothing.title == "Nothing is shown to beat static yet." and not nothing.sure
     behind = recommended(made(asked, store, [-0.1, -0.2, -0.3], [-0.1]), experiment)

@@ -16,7 +16,7 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.results import Run, Runs
 from lrerank.store import Store
 from lrerank.ui.chart import chart
-from lrerank.ui.frame import badge, download_buttons, go_on_button, heading
+from lrerank.ui.frame import badge, demo, download_buttons, go_on_button, heading
 from lrerank.ui.runs.beside import Beside, beside
 from lrerank.ui.runs.listing import Listed, frame, listed
 from lrerank.ui.runs.shown import Shown, facts_html, shown, state
@@ -26,7 +26,9 @@ from lrerank.ui.words import plain, told
 _RUN, _TABLE, _TOLD = "run", "runs-table", "runs-told"
 _VIEWS = Path(__file__).parents[1] / "views"
 _SECONDS = 2.0
-_ROW = 66  # less, and a long question is not wrapped
+_HEAD, _ROW = 38, 66  # less, and a long question is not wrapped
+_KIND = 88  # the width of its longest word
+_LARGER = 1.2  # in a demonstration
 _UNFINISHED = ("interrupted", "cancelled", "stopped", "failed")
 _STYLE = f"""<style>{TABLE_STYLE}
 .lr-panel{{display:flex;flex-wrap:wrap;gap:.2rem .8rem;align-items:baseline;justify-content:space-between}}
@@ -86,18 +88,19 @@ def _table(rows: Sequence[Listed], chosen: Sequence[str]) -> None:
     ids = [row.run_id for row in rows]
     # Another list is another table, so that marks never stand beside a wrong row.
     key = f"{_TABLE}-{hash(tuple(ids))}"
+    head, row, kind = (round(size * (_LARGER if demo() else 1)) for size in (_HEAD, _ROW, _KIND))
     st.dataframe(
         frame(rows),
         key=key,
         hide_index=True,
-        height=38 + _ROW * min(len(rows), 6),
-        row_height=_ROW,
+        height=head + row * min(len(rows), 6),
+        row_height=row,
         on_select=partial(_select, key, ids),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [ids.index(run_id) for run_id in chosen if run_id in ids]}},
         column_config={
-            "Question": st.column_config.TextColumn(width=390),
-            "Kind": st.column_config.TextColumn(width=88),
+            "Question": st.column_config.TextColumn(width=478 - kind),
+            "Kind": st.column_config.TextColumn(width=kind),
             "Status": st.column_config.TextColumn(width=92),
             "Begun (UTC)": st.column_config.TextColumn(width=142),
             "Done": st.column_config.NumberColumn(width=50, help="Finished tasks: replicates with some or all arms."),

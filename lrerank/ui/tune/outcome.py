@@ -311,7 +311,7 @@ def pages_told(panel: Panel, row: SettingRow) -> str:
 def pages_help(slots: int) -> str:
     """What the column says that tells how many pages are changed."""
     share = percent(share_of_pages(0.1, slots))
-    return f"{_CHANGED} More pages contain an explored slot, at a rate of 0.1 {share} of them: {_WHY_FEWER}"
+    return f"{_CHANGED} More pages than that contain an explored slot, {share} at a rate of 0.1: {_WHY_FEWER}"
 
 
 def gaps(exported: Exported | None) -> list[str]:
