@@ -271,7 +271,7 @@ def _bar(step: Step, above: float) -> Bar:
 
 
 def _beside(bar: Bar) -> str:
-    share = f"<br>{bar.share} of the gap to the best lists" if bar.share else ""
+    share = f"<br>{bar.share} of the way to the best lists" if bar.share else ""
     return f"<b>{bar.said}</b>{f' ({bar.between})' if bar.between else ''}{share}"
 
 

@@ -203,13 +203,8 @@ class Setup:
 
 
 def watched(experiment: Experiment) -> str | None:
-    """The arm that is looked at after every replicate: the learned one, else the only other one; None where neither.
-
-    None where several worlds are drawn as well: a world counts when all its replicates are finished, and a run goes
-    through all worlds replicate by replicate, so there is little to see before its end.
-    """
-    if experiment.world.worlds > 1:
-        return None
+    """The arm that is looked at after every replicate, or world where there are several: the learned one, else the only
+    other one; None where neither."""
     others = [name for name in experiment.arms if name != experiment.baseline]
     if LEARNED in others:
         return LEARNED

@@ -101,7 +101,7 @@ def _row(bar: Bar, row: int, scale: Scale, colour: str, unit: str, last: bool) -
     if not last:
         marks += f'<i class="lr-next" style="left:{ends[1]:.2f}%"></i>'
     more = [f"95 % interval {bar.between}"] if bar.between else []
-    more += [f"{bar.share} of the gap to the best lists"] if bar.share else []
+    more += [f"{bar.share} of the way to the best lists"] if bar.share else []
     words = "".join(f"<span>{each}</span>" for each in more)
     return (
         f'<div class="lr-arm" style="--row:{row}">{escape(bar.arm)}</div>'
