@@ -17,6 +17,7 @@ def test_it_opens_on_a_finished_comparison(browser: Browser, server: str, width:
     expect(page.get_by_text("In this built-in world learned leads static")).to_be_visible()
     expect(page.get_by_text("built-in world", exact=True)).to_be_visible()
     assert window.fits() and page.locator(CHART).count() == 0
+    page.wait_for_function("window.Plotly", timeout=10_000)  # for the next page
     window.shoot(f"start-{scheme}-{width}")
     page.get_by_role("link", name="Open this comparison").click()
     page.wait_for_url("**/simulate?run=finished*")

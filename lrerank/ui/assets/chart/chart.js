@@ -10,11 +10,14 @@ const library = () => (loading ??= new Promise((resolve, reject) => {
   document.head.append(script);
 }));
 
+// Safari has no such thing as idle time.
+const whenIdle = (task) => (window.requestIdleCallback ? requestIdleCallback(task) : setTimeout(task, 500));
+
 const drawn = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
   // A page without charts has the library fetched for the next one, when there is nothing else to do.
-  if (!data.figure) return void requestIdleCallback(library);
+  if (!data.figure) return void whenIdle(() => library().catch(() => {}));
   let place = drawn.get(parentElement);
   if (!place) {
     place = document.createElement("div");
