@@ -11,10 +11,11 @@
 The last one is not what was expected. With the same options (learning_rate 0.01, topic crossed) the learned arm is above
 the pooled learner: by 3.0 clicks per 1,000 pages (within these worlds +1.3 to +4.8, over worlds -0.5 to +6.6; six
 worlds, four replicates, 3,000 impressions, seed 78), and by 2.5 (+1.0 to +4.0, over worlds +0.5 to +4.4) with eight
-replicates of seed 77. Seed 0, with two or three replicates, showed +1.0 and +0.8 and zero within both intervals. With
-seed 78 the placebo has +2.8 and learned minus placebo is +0.2 (-1.2 to +1.6, over worlds -1.7 to +2.1); the pooled
-learner at half the learning rate is 1.8 above the learned arm (0.5 to 3.0, over worlds -1.2 to +4.7). So a lift of a few
-clicks over one pooled learner need not be personal; a lift over the placebo is.
+replicates of seed 77. With seed 0 and four replicates it is +1.1 (-1.0 to +3.2, over worlds -0.6 to +2.8), the placebo
+has +1.0, and learned minus placebo is +0.1 (-1.8 to +2.0, over worlds -0.7 to +0.8). With seed 78, its users shuffled by
+another draw than the arm's own, the placebo has +2.8 and learned minus placebo is +0.2 (-1.2 to +1.6, over worlds -1.7 to
++2.1); the pooled learner at half the learning rate is 1.8 above the learned arm (0.5 to 3.0, over worlds -1.2 to +4.7).
+So a lift of a few clicks over one pooled learner need not be personal; a lift over the placebo is.
 
 In none of them do users tire of a topic: that would be something to know of a user. Worlds are drawn from the published
 distribution, so their click models differ. Expected reward is exact; its intervals are 95 % ones, over the replicates
