@@ -100,15 +100,10 @@ def personal(experiment: Experiment) -> str:
         if isinstance(one, PlaceboSpec):
             if not same_but_for_users(one, other):
                 return f"{before} and {arm} differ in other settings too: not all between them need be personal."
-            found = (
+            return (
                 f"What {arm} has above {before} is personal: {before} is the same learner with the users of all "
                 "searches shuffled, so it has as much to learn from and knows nobody."
             )
-            strangers = (
-                " But for strangers, whom both leave to a fallback: who is one when is shuffled too, so the two do not "
-                "leave it equally many searches."
-            )
-            return found + (strangers if other.cold_start_after else "")
         if not one.user_side:
             return (
                 f"Not all that {arm} has above {before} need be personal: more columns alone change how a model learns, "
