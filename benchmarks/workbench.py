@@ -4,10 +4,11 @@
 
 - first page: from a server that is up to the first page, complete with its chart, in a fresh browser; the second value is that of
   the same page again. The server's own start stands beside it.
-- first curve, verdict: from the click on Simulate, after eight seconds of looking, with all that is set by default, to the first curve and to a verdict
-  that is no longer provisional.
-- rerun: from a change of a control to what it says changing, while that run is under way.
-- blank: frames in ten seconds of live updates in which the chart was gone, and how often it was drawn.
+- first curve, verdict: from the click on Simulate, with all that is set by default, to the first curve and to a verdict
+  that is no longer provisional. Once in a new home by somebody in a hurry, who opens Start and is three seconds on each
+  page; once after eight seconds of looking at the controls.
+- in a third run, in which looking at every frame takes time itself: rerun, from a change of a control to what it says
+  changing; blank, frames in ten seconds of live updates in which the chart was gone, and how often it was drawn.
 - memory: with --minutes, the browser's heap before and after so many minutes of a long run, and searches streamed.
 
 Chromium and Playwright have to be there (the tests' extra has Playwright).
@@ -21,6 +22,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -60,17 +63,28 @@ def first_pages(browser: Browser, address: str) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def a_run(browser: Browser, address: str) -> None:
+def a_run(browser: Browser, address: str, seconds: float, *, start: bool = False, watched: bool = False) -> None:
+    """One run from the click to the verdict, after some seconds of looking at the page; `start` looks at Start before."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(f"{address}/simulate")
+    if start:
+        page.goto(address)
+        page.wait_for_selector(FIRST[0])
+        page.wait_for_timeout(1000 * seconds)
+        page.get_by_role("link", name="Simulate", exact=True).click()
+    else:
+        page.goto(f"{address}/simulate")
     page.wait_for_selector(CHART)
     page.wait_for_selector(IDLE)
-    page.wait_for_timeout(8000)
+    page.wait_for_timeout(1000 * seconds)
     began = time.monotonic()
     page.get_by_role("button", name="Simulate", exact=True).click()
     page.wait_for_selector("text=Provisional", timeout=60_000)
-    print(f"click to progress      {time.monotonic() - began:6.2f} s")
-    print(f"click to first curve   {seconds_until(page, CURVE, began):6.2f} s")
+    if not watched:
+        print(f"click to first curve   {seconds_until(page, CURVE, began):6.2f} s")
+        print(f"click to verdict       {seconds_until(page, 'text=Use this setting', began):6.2f} s")
+        page.close()
+        return
+    page.wait_for_selector(CURVE, timeout=60_000)
     page.evaluate(WATCH)
     page.wait_for_timeout(10_000)
     print(
@@ -83,7 +97,8 @@ def a_run(browser: Browser, address: str) -> None:
         reruns.append(seconds_until(page, f"text={share} % of result pages", changed))
         page.wait_for_timeout(1000)
     print(f"rerun during a run     {min(reruns):6.2f} to {max(reruns):.2f} s")
-    print(f"click to verdict       {seconds_until(page, 'text=Use this setting', began):6.2f} s")
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector("text=Use this setting", timeout=60_000)
     page.close()
 
 
@@ -116,21 +131,31 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=0)
     minutes = parser.parse_args().minutes
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        os.environ["LRERANK_HOME"] = folder
-        chromium = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        began = time.monotonic()
-        with running_app(Path(folder) / "log") as (address, _):
-            print(f"server up              {time.monotonic() - began:6.2f} s")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        with new_server() as address:
+            print("-- in a hurry in a new home")
+            a_run(browser, address, 3, start=True)
+        with new_server() as address:
             first, second = first_pages(browser, address)
             print(f"first page             {first:6.2f} s, again {second:.2f} s")
-            for which in ("first", "second"):
-                print(f"-- the {which} run of a new home")
-                a_run(browser, address)
+            print("-- after looking at the controls")
+            a_run(browser, address, 8)
+            a_run(browser, address, 8, watched=True)
             if minutes:
                 memory(browser, address, minutes)
         browser.close()
+
+
+@contextmanager
+def new_server() -> Iterator[str]:
+    """The address of an app on a new home."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LRERANK_HOME"] = folder
+        with running_app(Path(folder) / "log") as (address, _):
+            print(f"server up              {time.monotonic() - began:6.2f} s")
+            yield address
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ from typing import TypeVar
 
 import pandas as pd
 import pytest
-from browsing import running_app
+from streamlit.testing.v1 import AppTest
 
 from lrerank.experiments.executor import usable_cores
 from lrerank.experiments.results import Runs
 from lrerank.experiments.run import run
 from lrerank.experiments.spec import Experiment
 from lrerank.store import Store
+from lrerank.ui import frame
 from lrerank.ui.jobs import Job, Jobs
 
 T = TypeVar("T")
@@ -180,14 +181,25 @@ def test_however_the_server_ends_its_workers_end(how: signal.Signals, tmp_path: 
     assert Runs(Store(tmp_path).runs).open(run_id).status == "interrupted"
 
 
+def test_who_begins_a_run_does_not_wait_for_what_was_to_be_prepared_later(jobs: Jobs, store: Store) -> None:
+    jobs.prepare(store, small(), after=600)
+    assert jobs.simulate(store, small()).wait(60)
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="who is whose child is read from /proc")
-def test_a_server_has_processes_ready_before_anybody_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_page_has_processes_ready_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRERANK_HOME", str(tmp_path))
-    with running_app(tmp_path / "log") as (_, server):
-        mine = _until(lambda: found if len(found := _children(server.pid)) == usable_cores() else [])
-        assert mine
+    frame.jobs.cache_clear()
+    before = set(_children(os.getpid()))
+    try:
+        page = AppTest.from_file(str(Path(frame.__file__).parent / "entry" / "app.py"), default_timeout=60).run()
+        assert not page.exception
+        assert _until(lambda: len(set(_children(os.getpid())) - before) == usable_cores())
         assert _until(lambda: list((tmp_path / "indexes").glob("*.npz"))), "the built-in world's"
-    assert _until(lambda: not any(_is_running(each) for each in mine))
+    finally:
+        frame.jobs().close()
+        frame.jobs.cache_clear()
+    assert set(_children(os.getpid())) <= before
 
 
 def _children(pid: int) -> list[int]:

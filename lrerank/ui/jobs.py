@@ -117,15 +117,17 @@ class Job:
 class _Standby:
     """Processes that have built what a run like one's next will need."""
 
-    def __init__(self, count: int, experiment: Experiment, home: Path) -> None:
+    def __init__(self, count: int, experiment: Experiment, home: Path, after: float) -> None:
         self._count = count
         self._processes = Processes(count)
-        self._ready = threading.Event()
+        self._wanted, self._ready = threading.Event(), threading.Event()
         self._works = True
-        threading.Thread(target=self._warm, args=(experiment, home), daemon=True, name="lrerank standby").start()
+        arguments = experiment, home, after
+        threading.Thread(target=self._warm, args=arguments, daemon=True, name="lrerank standby").start()
 
     def take(self) -> Processes | None:
         """Them, when they are ready; None where they failed, and then a run tells why."""
+        self._wanted.set()
         self._ready.wait()
         return self._processes if self._works else None
 
@@ -135,7 +137,8 @@ class _Standby:
         if taken is not None:
             taken.__exit__(None, None, None)
 
-    def _warm(self, experiment: Experiment, home: Path) -> None:
+    def _warm(self, experiment: Experiment, home: Path, after: float) -> None:
+        self._wanted.wait(after)
         try:
             self._processes.__enter__()
             try:
@@ -166,11 +169,15 @@ class Jobs:
         self._asked: dict[str, tuple[object, ...]] = {}
         self._lock, self._beginning = threading.Lock(), threading.Lock()
 
-    def prepare(self, store: Store, experiment: Experiment) -> None:
-        """Begins processes that the next simulation takes over, while nothing else is computed: its curves come sooner."""
+    def prepare(self, store: Store, experiment: Experiment, after: float = 0.0) -> None:
+        """Begins processes that the next simulation takes over, while nothing else is computed: its curves come sooner.
+
+        Args:
+            after: seconds from now, for a page that is to be drawn before.
+        """
         with self._lock:
             if self._standby is None and not self.active():
-                self._standby = _Standby(self._workers, experiment, store.home)
+                self._standby = _Standby(self._workers, experiment, store.home, after)
 
     def simulate(
         self, store: Store, experiment: Experiment, watched: str | None = None, *, stops_when_clear: bool = False

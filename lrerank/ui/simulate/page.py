@@ -25,7 +25,8 @@ from lrerank.ui.simulate.setup import Setup, watched
 from lrerank.ui.welcome.finished import RUN_ID, finished
 
 _RUN, _SETUPS, _TOLD = "run", "simulate-setups", "simulate-told"
-_SECONDS = 0.3
+# Drawing takes time from what is drawn: it is looked at often until there is something to see, then calmly.
+_SECONDS_BEFORE, _SECONDS = 0.3, 1.0
 _NOT_YET = "Nothing can be said yet: no replicate, or where there are several worlds no world, is finished."
 _NOT_WATCHED = (
     "What it says is told at its end. On the way only the learned reranker, or a single other policy, is looked at, since "
@@ -62,7 +63,9 @@ def draw() -> None:
         if told_before:
             st.error(told_before)
         if job is not None and job.active:
-            st.fragment(_live, run_every=_SECONDS)(job.run.run_id, traffic)
+            waits = _waits(job)
+            seconds = _SECONDS_BEFORE if waits else _SECONDS
+            st.fragment(_live, run_every=seconds)(job.run.run_id, traffic, waits=waits)
         elif outcome is not None:
             if outcome.run.run_id == RUN_ID:
                 st.caption("A comparison that comes with lrerank. Press Simulate for one of your own.")
@@ -106,10 +109,15 @@ def _unfinished(outcome: Outcome) -> None:
         go_on_button(outcome.run.run_id, _TOLD)
 
 
-def _live(run_id: str, traffic: float) -> None:
-    """What is drawn again while the run is under way."""
+def _waits(job: Job) -> bool:
+    """Whether there are no figures yet."""
+    return job.snapshot is None or job.snapshot.overall.empty
+
+
+def _live(run_id: str, traffic: float, *, waits: bool) -> None:
+    """What is drawn again while the run is under way; `waits` is whether there was nothing to see when this began."""
     job = jobs().get(run_id)
-    if job is None or not job.active:
+    if job is None or not job.active or (waits and not _waits(job)):
         st.rerun()
     snapshot = job.snapshot
     if job.watched and job.look is not None:

@@ -15,13 +15,15 @@ from lrerank.charts.lift_charts import Waterfall, waterfall
 from lrerank.experiments.results import Runs
 from lrerank.store import Store
 from lrerank.ui.chart import expect_charts
-from lrerank.ui.frame import heading
+from lrerank.ui.frame import heading, jobs
+from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.outcome import Outcome
-from lrerank.ui.simulate.setup import populations
+from lrerank.ui.simulate.setup import Setup, populations
 from lrerank.ui.welcome.finished import RUN_ID, outcome
 from lrerank.ui.welcome.steps import drawing
 from lrerank.ui.words import plain
 
+_DRAWN_AFTER = 1.5
 _VIEWS = Path(__file__).parents[1] / "views"
 _RECENT = 5
 
@@ -137,6 +139,7 @@ def draw() -> None:
         st.markdown("## Recent runs")
         _recent()
     expect_charts()
+    jobs().prepare(Store(), Setup(Policy()).experiment(), after=_DRAWN_AFTER)
 
 
 def _link(link: _Link) -> None:
