@@ -64,8 +64,7 @@ class _OfQuery:
         known = self.rows.take(places, mode="clip") == rows if len(self.rows) else np.zeros(len(rows), np.bool_)
         if known.all():
             return places
-        merged = np.concatenate((self.rows, rows[~known]))
-        merged.sort()
+        merged = np.union1d(self.rows, rows[~known])
         counts = np.zeros((3, len(merged)))
         counts[:, merged.searchsorted(self.rows)] = self.counts
         self.rows, self.counts = merged, counts

@@ -13,6 +13,7 @@ from lrerank.ui.welcome.steps import Scale, drawing
 
 FOUND = waterfall(figures(), EXPERIMENT)
 BELOW = replace(FOUND, bars=(FOUND.bars[0], replace(FOUND.bars[1], after=-3.0, low=-9.0, high=2.0)))
+ALIKE = replace(FOUND, bars=(FOUND.bars[0], replace(FOUND.bars[1], before=0.0, after=0.0, low=0.0, high=0.0)))
 NONE = replace(FOUND, bars=FOUND.bars[:1])
 
 
@@ -22,7 +23,7 @@ def boxes(kind: str, html: str) -> list[tuple[float, float]]:
     return [(float(left), float(left) + float(width)) for left, width in found]
 
 
-@pytest.mark.parametrize("found", [FOUND, BELOW])
+@pytest.mark.parametrize("found", [FOUND, BELOW, ALIKE])
 def test_bars_and_intervals_end_where_the_data_do(found: Waterfall) -> None:
     html, scale = drawing(found), Scale.over(found)
     assert scale.at(scale.marks[0]) == 0 and scale.at(scale.marks[-1]) == 100 and 0.0 in scale.marks

@@ -17,6 +17,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lrerank.experiments.executor import usable_cores
+from lrerank.experiments.processes import Processes
 from lrerank.experiments.results import Runs
 from lrerank.experiments.run import run
 from lrerank.experiments.spec import Experiment
@@ -184,6 +185,26 @@ def test_however_the_server_ends_its_workers_end(how: signal.Signals, tmp_path: 
 def test_who_begins_a_run_does_not_wait_for_what_was_to_be_prepared_later(jobs: Jobs, store: Store) -> None:
     jobs.prepare(store, small(), after=600)
     assert jobs.simulate(store, small()).wait(60)
+
+
+def test_a_run_starts_its_own_processes_where_none_could_be_prepared(
+    jobs: Jobs, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Processes) -> Processes:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Processes, "__enter__", refused)
+        jobs.prepare(store, small())
+        time.sleep(0.2)
+    assert jobs.simulate(store, small()).wait(60)
+
+
+def test_what_has_not_begun_is_not_begun_to_be_ended(store: Store) -> None:
+    waiting = Jobs(workers=1)
+    waiting.prepare(store, small(), after=600)
+    waiting.close()
+    assert not list(store.home.glob("indexes/*"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="who is whose child is read from /proc")

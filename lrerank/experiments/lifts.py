@@ -102,7 +102,7 @@ def personal(experiment: Experiment) -> str:
                 return f"{before} and {arm} differ in other settings too: not all between them need be personal."
             return (
                 f"What {arm} has above {before} is personal: {before} is the same learner with the users of all "
-                "searches shuffled, so it has as much to learn from and knows nobody."
+                "searches shuffled, so it has as much to learn from and knows hardly anybody."
             )
         if not one.user_side:
             return (

@@ -106,9 +106,17 @@ def read_figures(path: Path) -> pd.DataFrame:
     """
     task = read_task(path)
     try:
-        # Without a file that may be cut off under a memory map, and with the checksums looked at.
-        table = pq.read_table(path, page_checksum_verification=True, memory_map=False, partitioning=None)
-        figures: pd.DataFrame = table.cast(_schema()).to_pandas()
+        # Without a file that may be cut off under a memory map, and with the checksums looked at. Without threads of Arrow's
+        # own: a server that ends while they read may never end.
+        table = pq.read_table(
+            path,
+            page_checksum_verification=True,
+            memory_map=False,
+            partitioning=None,
+            use_threads=False,
+            pre_buffer=False,
+        )
+        figures: pd.DataFrame = table.cast(_schema()).to_pandas(use_threads=False)
         _check(task, figures)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _damaged(path, error) from None

@@ -121,7 +121,7 @@ class _Standby:
         self._count = count
         self._processes = Processes(count)
         self._wanted, self._ready = threading.Event(), threading.Event()
-        self._works = True
+        self._works = self._closed = False
         arguments = experiment, home, after
         threading.Thread(target=self._warm, args=arguments, daemon=True, name="lrerank standby").start()
 
@@ -132,7 +132,8 @@ class _Standby:
         return self._processes if self._works else None
 
     def close(self) -> None:
-        """Ends them."""
+        """Ends them, and begins none."""
+        self._closed = True
         taken = self.take()
         if taken is not None:
             taken.__exit__(None, None, None)
@@ -140,17 +141,20 @@ class _Standby:
     def _warm(self, experiment: Experiment, home: Path, after: float) -> None:
         self._wanted.wait(after)
         try:
+            if self._closed:
+                return
             self._processes.__enter__()
             try:
                 told = self._processes.events([SceneJob(experiment, home, self._processes.scratch)])
                 files = [event.step.scene for event in told if event is not None and isinstance(event.step, Built)]
                 for _ in self._processes.events([WorldJob(experiment, files[0])] * self._count):
                     pass
+                self._works = True
             except BaseException:
                 self._processes.__exit__(None, None, None)
                 raise
-        except (LrerankError, OSError):
-            self._works = False
+        except Exception as error:  # noqa: BLE001  (nobody asked for it: the run itself tells what is wrong)
+            _LOG.info("nothing was prepared: %s", error)
         finally:
             self._ready.set()
 

@@ -15,12 +15,15 @@ _NEAR = 8
 class Shuffled:
     """Another arm, to which the users of all requests of a replicate are shuffled, those of the log included.
 
-    Every user occurs as often as before, but no request is of the user that it is said to be of. So nothing that the arm
-    holds for a user's taste, habit or satiation is anybody's, while its model has the same columns. Device, location,
-    moment and query are those of the request: they are no part of the user's profile.
+    Every user occurs as often as before, but no request is of the user that it is said to be of. So what the arm holds for
+    a user's taste, habit or satiation is a mixture of many, while its model has the same columns. Device, location, moment
+    and query are those of the request: they are no part of the user's profile.
 
     Users change places with others who have searched about as often by then, at about the same time: newcomers with
-    newcomers, regulars with regulars. So profiles are as rich as before, and as many requests are left to a fallback.
+    newcomers, regulars with regulars. So profiles are as rich as before, and as many requests are left to a fallback. The
+    price: among hundreds of users 1 to 7 % of a profile's past is the asker's own all the same, of the few busiest users up
+    to a quarter. So what is above this arm is personal, and somewhat less than all that is. With a handful of users it is no
+    placebo.
 
     Args:
         users: [impressions] of the replicate; not kept.
@@ -51,7 +54,10 @@ def shuffled(users: IntArray, rng: np.random.Generator) -> IntArray:
     kind = np.log2(earlier(users) + 1).astype(np.int64)
     counts = np.bincount(users)
     last = int(kind.max(initial=0))
-    while last and 3 * (in_last := np.maximum(counts - 2**last + 1, 0)).max() > in_last.sum():
+    while last:
+        in_last = np.maximum(counts - 2**last + 1, 0)
+        if 3 * in_last.max() <= in_last.sum():
+            break
         last -= 1
     kind = np.minimum(kind, last)
     found = users.copy()

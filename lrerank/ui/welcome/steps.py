@@ -59,8 +59,9 @@ class Scale:
     def over(cls, found: Waterfall) -> Scale:
         """From a round number to a round number, with 0, all bars and all intervals between them."""
         ends = [0.0, *(value for bar in found.bars for value in (bar.after, bar.low, bar.high) if value is not None)]
-        step = round_step(max(ends) - min(ends), 6)
-        return cls(step * floor(min(ends) / step), step * ceil(max(ends) / step), step)
+        step = round_step(max(ends) - min(ends) or 1.0, 6)
+        low, high = step * floor(min(ends) / step), step * ceil(max(ends) / step)
+        return cls(low, max(high, low + step), step)
 
     @property
     def marks(self) -> tuple[float, ...]:
