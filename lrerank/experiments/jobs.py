@@ -109,7 +109,7 @@ class SceneJob:
 
 @dataclass(frozen=True)
 class WorldJob:
-    """Builds the first world, so that this process begins a replicate of it at once.
+    """Builds the first world and, to be thrown away, its arms: so this process begins a replicate of it at once.
 
     Attributes:
         scene: the file.
@@ -119,8 +119,9 @@ class WorldJob:
     scene: Path
 
     def steps(self, memory: Memory) -> Iterator[object]:
-        surroundings(memory, self.experiment, self.scene, 0)
-        yield from ()
+        scene, world = surroundings(memory, self.experiment, self.scene, 0)
+        yield None
+        course_of(self.experiment, scene, world, (0, 0), tuple(self.experiment.arms))
 
 
 @dataclass(frozen=True)

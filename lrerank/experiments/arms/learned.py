@@ -103,7 +103,9 @@ class Learned:
         self._shelves: dict[int, _Shelved] = {}
         self._link: tuple[float, Link] = (-1.0, self.reranker.links.link())
         self._uncalibrated: list[tuple[FloatArray, BoolArray]] = []
-        self._theta = np.ones(slots) if self.examination is None else self.examination.curve(monotone=True).theta
+        self._theta = np.ones(slots)
+        if self.examination is not None and spec.position == "examination":
+            self._theta = self.examination.curve(monotone=True).theta
 
     def rank(self, requests: Requests) -> Served:
         """Draws lists; strangers get the fallback's."""

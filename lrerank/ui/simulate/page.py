@@ -24,7 +24,7 @@ from lrerank.ui.simulate.result import draw_live, draw_outcome
 from lrerank.ui.simulate.setup import Setup, watched
 from lrerank.ui.welcome.finished import RUN_ID, finished
 
-_RUN, _SETUPS, _TOLD = "run", "simulate-setups", "simulate-told"
+_RUN, _SETUPS, _TOLD, _SEEN = "run", "simulate-setups", "simulate-told", "simulate-seen"
 # Drawing takes time from what is drawn: it is looked at often until there is something to see, then calmly.
 _SECONDS_BEFORE, _SECONDS = 0.3, 1.0
 _NOT_YET = "Nothing can be said yet: no replicate, or where there are several worlds no world, is finished."
@@ -63,7 +63,7 @@ def draw() -> None:
         if told_before:
             st.error(told_before)
         if job is not None and job.active:
-            waits = _waits(job)
+            waits = st.session_state.get(_SEEN) != job.run.run_id
             seconds = _SECONDS_BEFORE if waits else _SECONDS
             st.fragment(_live, run_every=seconds)(job.run.run_id, traffic, waits=waits)
         elif outcome is not None:
@@ -109,15 +109,10 @@ def _unfinished(outcome: Outcome) -> None:
         go_on_button(outcome.run.run_id, _TOLD)
 
 
-def _waits(job: Job) -> bool:
-    """Whether there are no figures yet."""
-    return job.snapshot is None or job.snapshot.overall.empty
-
-
 def _live(run_id: str, traffic: float, *, waits: bool) -> None:
-    """What is drawn again while the run is under way; `waits` is whether there was nothing to see when this began."""
+    """What is drawn again while the run is under way; `waits` is whether nothing had been seen of it before."""
     job = jobs().get(run_id)
-    if job is None or not job.active or (waits and not _waits(job)):
+    if job is None or not job.active or (waits and st.session_state.get(_SEEN) == run_id):
         st.rerun()
     snapshot = job.snapshot
     if job.watched and job.look is not None:
@@ -153,6 +148,8 @@ def _live(run_id: str, traffic: float, *, waits: bool) -> None:
         _change_tastes(job, shift)
     if snapshot is not None:
         draw_live(snapshot, job.experiment, traffic)
+        if not snapshot.overall.empty:
+            st.session_state[_SEEN] = run_id
 
 
 def _begin(setup: Setup, stops: bool) -> None:
