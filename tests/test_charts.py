@@ -177,7 +177,7 @@ def test_the_waterfall_is_that_of_the_lifts() -> None:
         assert bar.share == f"{100 * step.share.value:.1f} %"
     assert found.bars[-1].after == pytest.approx(1000 * (steps[-2].value.value - steps[0].value.value))
     assert found.reference == pytest.approx(1000 * steps[-1].value.value)
-    assert "of the gap" in drawn(waterfall_figure(found)) and personal(EXPERIMENT) in found.note
+    assert "of the way" in drawn(waterfall_figure(found)) and personal(EXPERIMENT) in found.note
     assert not found.provisional and "pattern" not in waterfall_figure(found)["traces"][0]["marker"]
     early = waterfall(until(pd.concat([figures_of(0), figures_of(1)]), 800), EXPERIMENT)
     assert early.provisional and early.title.endswith("so far, searches 400 to 800 of 1,000")
