@@ -51,7 +51,7 @@ def until(job: Job, what: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("prepared", [{}, {"world.seed": 5}, {"world.parameters.hidden_share": 0.1}])
+@pytest.mark.parametrize("prepared", [{}, {"seed": 4}, {"world.seed": 5}, {"world.parameters.hidden_share": 0.1}])
 def test_a_job_gives_the_figures_of_the_same_run_elsewhere(
     jobs: Jobs, store: Store, prepared: dict[str, object]
 ) -> None:

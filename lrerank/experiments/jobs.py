@@ -108,20 +108,29 @@ class SceneJob:
 
 
 @dataclass(frozen=True)
-class WorldJob:
-    """Builds the first world and, to be thrown away, its arms: so this process begins a replicate of it at once.
+class LogJob:
+    """Goes through the log of a replicate, so that this process begins with its first search if it is asked for later.
 
     Attributes:
-        scene: the file.
+        scene, task, arms: as of the `CourseJob` that is expected.
     """
 
     experiment: Experiment
     scene: Path
+    task: Task
+    arms: tuple[str, ...]
 
     def steps(self, memory: Memory) -> Iterator[object]:
-        scene, world = surroundings(memory, self.experiment, self.scene, 0)
-        yield None
-        course_of(self.experiment, scene, world, (0, 0), tuple(self.experiment.arms))
+        key = self.experiment, self.scene, self.task, self.arms
+        scene, world = surroundings(memory, self.experiment, self.scene, self.task.world)
+        course = course_of(self.experiment, scene, world, (self.task.world, self.task.replicate), self.arms)
+        log = self.experiment.log.impressions
+        if log:
+            for done in course.advance():
+                if done >= log:
+                    break
+                yield Progress(done)
+        memory["course"] = key, course
 
 
 @dataclass(frozen=True)
@@ -150,9 +159,11 @@ class CourseJob:
             raise self._failed(error, f"the group {task.group!r} of arms", "") from error
 
     def _follow(self, memory: Memory) -> Iterator[object]:
-        scene, world = surroundings(memory, self.experiment, self.scene, self.task.world)
         place = self.task.world, self.task.replicate
-        course = course_of(self.experiment, scene, world, place, self.arms)
+        known, course = memory.pop("course", (None, None))
+        if known != (self.experiment, self.scene, self.task, self.arms):
+            scene, world = surroundings(memory, self.experiment, self.scene, self.task.world)
+            course = course_of(self.experiment, scene, world, place, self.arms)
         log = self.experiment.log.impressions
         edges = iter(self.experiment.edges()[1:])
         edge = log + next(edges)

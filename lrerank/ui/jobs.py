@@ -17,7 +17,8 @@ from lrerank.errors import LrerankError
 from lrerank.experiments.early_stop import looked, stopped_after
 from lrerank.experiments.executor import usable_cores
 from lrerank.experiments.findings import WATCHED
-from lrerank.experiments.jobs import Built, SceneJob, WorldJob
+from lrerank.experiments.grouping import groups
+from lrerank.experiments.jobs import Built, LogJob, SceneJob
 from lrerank.experiments.processes import Processes
 from lrerank.experiments.results import Run, RunCancelledError, Runs, RunStoppedError
 from lrerank.experiments.run import Cancel, Snapshot, run
@@ -115,7 +116,7 @@ class Job:
 
 
 class _Standby:
-    """Processes that have built what a run like one's next will need."""
+    """Processes that have gone as far as the first search of the run that is expected."""
 
     def __init__(self, count: int, experiment: Experiment, home: Path, after: float) -> None:
         self._count = count
@@ -147,7 +148,8 @@ class _Standby:
             try:
                 told = self._processes.events([SceneJob(experiment, home, self._processes.scratch)])
                 files = [event.step.scene for event in told if event is not None and isinstance(event.step, Built)]
-                for _ in self._processes.events([WorldJob(experiment, files[0])] * self._count):
+                first = list(groups(experiment, {}, self._count).items())[: self._count]
+                for _ in self._processes.events([LogJob(experiment, files[0], *each) for each in first]):
                     pass
                 self._works = True
             except BaseException:
