@@ -86,7 +86,7 @@ def test_why_nothing_is_said_of_exploration() -> None:
 
 def test_why_there_are_no_steps() -> None:
     assert "static (lexical) over pooled" in no_steps(Setup(Policy(), arms=("static", "mmr")).experiment())
-    assert no_steps(Setup(Policy()).experiment()).startswith("Lift by step is told of searches 1,250 to 2,500, and not")
+    assert no_steps(Setup(Policy()).experiment()).startswith("Lift by step is told of searches 1,500 to 3,000, and not")
 
 
 def test_what_no_page_can_set_is_said_where_a_setting_is_taken() -> None:

@@ -17,7 +17,7 @@ from lrerank.ui.policy import Policy
 from lrerank.ui.simulate.setup import ARMS, BASELINES, GREEDY, LEARNED, USUAL_ARMS, Setup, populations
 from lrerank.ui.words import plain, told
 
-_BUDGETS = (2000, 2500, 4000, 8000, 16_000, 40_000)
+_BUDGETS = (2000, 3000, 4000, 8000, 16_000, 40_000)
 _CLICK_MODELS = {
     "pbm": "Position-based (PBM)",
     "cascade": "Cascade",
@@ -55,7 +55,7 @@ def controls() -> tuple[Setup, bool, float]:
     impressions = st.select_slider(
         "Searches per replicate",
         _BUDGETS,
-        value=2500,
+        value=3000,
         format_func=lambda count: f"{count:,}",
         key="searches",
         bind="query-params",

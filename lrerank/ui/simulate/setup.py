@@ -139,7 +139,7 @@ class Setup:
     population: str = "regulars"
     arms: Sequence[str] = USUAL_ARMS
     baseline: str = "static"
-    impressions: int = 2500
+    impressions: int = 3000
     replicates: int = 12
     worlds: int = 1
     logged: int = 500
